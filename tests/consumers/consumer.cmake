@@ -1,0 +1,57 @@
+# Runs one consumer from nothing; tests/consumers/CMakeLists.txt says with which variables.
+cmake_minimum_required(VERSION 3.22)
+
+function(run)
+  list(JOIN ARGN " " line)
+  message(STATUS "${line}")
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "failed (${status}): ${line}")
+  endif()
+endfunction()
+
+# Compiles main.cpp by hand with the given flags, as somebody without CMake would, and runs it.
+function(compile_and_run)
+  separate_arguments(flags UNIX_COMMAND "${FLAGS}")
+  run(${COMPILER} -std=c++20 ${flags} ${ARGN} ${CMAKE_CURRENT_LIST_DIR}/main.cpp -o ${WORK}/consumer)
+  run(${WORK}/consumer)
+endfunction()
+
+function(configure_build_and_run)
+  run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/${CONSUMER} -B ${WORK}/build -G ${GENERATOR}
+    -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${FLAGS} ${ARGN})
+  run(${CMAKE_COMMAND} --build ${WORK}/build)
+  run(${WORK}/build/consumer)
+endfunction()
+
+file(REMOVE_RECURSE ${WORK})
+file(MAKE_DIRECTORY ${WORK})
+
+if(CONSUMER STREQUAL "add_subdirectory")
+  configure_build_and_run(-DQUANTO=${QUANTO})
+elseif(CONSUMER STREQUAL "fetch_content")
+  configure_build_and_run(-DFETCHCONTENT_SOURCE_DIR_QUANTO=${QUANTO} -DFETCHCONTENT_FULLY_DISCONNECTED=ON)
+elseif(CONSUMER STREQUAL "installed")
+  # The installed tree is used from another place than the one it was installed to.
+  run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/first)
+  file(RENAME ${WORK}/first ${WORK}/moved)
+  configure_build_and_run(-DCMAKE_PREFIX_PATH=${WORK}/moved -DVERSION=${VERSION})
+elseif(CONSUMER STREQUAL "pkg_config")
+  find_program(PKG_CONFIG NAMES pkg-config pkgconf)
+  if(NOT PKG_CONFIG)
+    message("SKIP: pkg-config is not installed")
+    return()
+  endif()
+  run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
+  set(ENV{PKG_CONFIG_PATH} ${WORK}/prefix/share/pkgconfig)
+  run(${PKG_CONFIG} --exact-version=${VERSION} quanto)
+  execute_process(COMMAND ${PKG_CONFIG} --cflags --libs quanto
+    OUTPUT_VARIABLE cflags OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  separate_arguments(cflags UNIX_COMMAND "${cflags}")
+  compile_and_run(${cflags})
+elseif(CONSUMER STREQUAL "copied")
+  file(COPY ${QUANTO}/include DESTINATION ${WORK})
+  compile_and_run(-I ${WORK}/include)
+else()
+  message(FATAL_ERROR "no consumer is named \"${CONSUMER}\"")
+endif()
