@@ -133,7 +133,9 @@ run_preset() {
     fi
     bad=${bad:-0}
     if [ "$bad" -gt 0 ]; then
-        grep -v ' Passed  *[0-9.]* sec\|^ *Start  *[0-9]*:\|^[A-Za-z_ ]* = .*sec\*proc' "$tree/test.log" | head -600
+        # Without what passed, the times and CTest's search for programs that were not built.
+        grep -v ' Passed  *[0-9.]* sec\|^ *Start  *[0-9]*:\|= .* sec\*proc\|NOT_BUILT\|^Looked in' "$tree/test.log" |
+            head -600
     fi
     if [ "$missed" -gt 0 ]; then
         grep -h '^SKIP: ' "$tree/Testing/Temporary/LastTest.log" | sort | uniq -c | sed 's/^ *\([0-9]*\) SKIP: /SKIP: \1 x /'
