@@ -5,8 +5,12 @@
 
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
+using Catch::Approx;
 #else
 #include <catch2/catch.hpp>
+namespace Catch {
+using Detail::Approx;
+}
 #endif
 
 #include <cstdio>
