@@ -17,10 +17,10 @@ using Detail::Approx;
 
 // Ends a test case that cannot run here; the runner prints the reason. Only as the first statement of a test case:
 // CTest counts the whole case as skipped.
-#define QUANTO_SKIP(reason)                   \
-    do {                                      \
-        std::printf("SKIP: %s\n", (reason));  \
-        std::fflush(stdout);                  \
-        SUCCEED();                            \
-        return;                               \
+#define QUANTO_SKIP(reason)                  \
+    do {                                     \
+        std::printf("SKIP: %s\n", (reason)); \
+        std::fflush(stdout);                 \
+        SUCCEED();                           \
+        return;                              \
     } while (false)

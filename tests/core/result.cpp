@@ -73,7 +73,8 @@ TEST_CASE("error text is cut at its capacity, with an ellipsis") {
 }
 
 TEST_CASE("every error code has a name") {
-    for (auto code : {errc::invalid_argument, errc::shape_mismatch, errc::type_mismatch, errc::not_finite, errc::missing,
-                      errc::unexpected, errc::malformed, errc::io, errc::out_of_memory, errc::unsupported})
+    for (auto code :
+         {errc::invalid_argument, errc::shape_mismatch, errc::type_mismatch, errc::not_finite, errc::missing,
+          errc::unexpected, errc::malformed, errc::io, errc::out_of_memory, errc::unsupported})
         CHECK(name(code) != "unknown");
 }
