@@ -1,0 +1,263 @@
+// JsonReader walks a JSON text that nobody vouches for: one pass, no allocation of its own, no recursion. The caller
+// pulls what it expects; the first thing that is not there stops the reader, every later call answers false, and
+// error() tells the byte. So a walk needs one check, at its end:
+//
+//     JsonReader json(R"({"a": "x", "b": "y"})");
+//     std::string key, value;
+//     for (json.enter_object(); json.next_key(key);)
+//         if (json.read_string(value)) use(key, value);
+//     if (!json.finish()) return json.error();
+//
+// Strict: RFC 8259 to the letter, UTF-8 without overlong forms, surrogates or byte order mark, depth of at most 64.
+// Repeated keys are the caller's to notice. append_json_string is the way back.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+
+#include <quanto/core/result.hpp>
+
+namespace quanto::inline v0::io {
+
+// Bytes of the UTF-8 character at the start of `text`, or 0 where there is none. Precondition: text is not empty.
+constexpr std::size_t utf8_length(std::string_view text) noexcept {
+    auto const byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+    unsigned const lead = byte(0), second = byte(1);
+    if (lead < 0x80) return 1;
+    std::size_t const n = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+    for (std::size_t i = 1; i < n; ++i)
+        if ((byte(i) & 0xc0) != 0x80) return 0;
+    bool const overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
+    bool const beyond = (lead == 0xed && second >= 0xa0) || (lead == 0xf4 && second >= 0x90);
+    return overlong || beyond ? 0 : n;
+}
+
+constexpr bool is_utf8(std::string_view text) noexcept {
+    while (!text.empty()) {
+        std::size_t const n = utf8_length(text);
+        if (n == 0) return false;
+        text.remove_prefix(n);
+    }
+    return true;
+}
+
+class JsonReader {
+public:
+    static constexpr std::size_t max_depth = 64;
+
+    // Precondition: the text outlives the reader.
+    explicit JsonReader(std::string_view text) noexcept : text_(text) {}
+
+    // Steps into the object (array) that comes next; then next_key (next_element) until it answers false.
+    bool enter_object() noexcept { return enter('{', "an object is expected"); }
+    bool enter_array() noexcept { return enter('[', "an array is expected"); }
+
+    // True: the next member's key, its value must be read or skipped now. False: the object has ended, or an error.
+    bool next_key(std::string& key) { return next_key(&key); }
+    bool next_element() noexcept { return next(']', "a comma or ']' is expected"); }
+
+    // The next value, unescaped; it must be a string (a whole number without sign, fraction and exponent that fits).
+    bool read_string(std::string& value) { return string(&value); }
+    bool read_unsigned(std::size_t& value) noexcept {
+        if (!is_digit(peek())) return fail("an unsigned integer is expected");
+        std::size_t const start = pos_;
+        constexpr std::size_t max = std::numeric_limits<std::size_t>::max();
+        for (value = 0; is_digit(at()); ++pos_) {
+            auto const digit = static_cast<std::size_t>(at() - '0');
+            if (pos_ != start && value == 0) return fail("a number starts with a superfluous zero");
+            if (value > (max - digit) / 10) return fail("the integer is too large");
+            value = value * 10 + digit;
+        }
+        return at() == '.' || at() == 'e' || at() == 'E' ? fail("an unsigned integer is expected") : true;
+    }
+
+    // Passes over the next value, whatever it is.
+    bool skip() {
+        std::size_t const outside = depth_;
+        std::uint64_t objects = 0;  // bit i: the i-th innermost open container is an object
+        do {
+            char const c = peek();
+            if (c == '{' || c == '[') {
+                if (!(c == '{' ? enter_object() : enter_array())) return false;
+                objects = objects << 1 | (c == '{');
+            } else if (!(c == '"' ? string(nullptr) : c == '-' || is_digit(c) ? number() : word())) {
+                return false;
+            }
+            while (depth_ != outside && !((objects & 1) != 0 ? next_key(nullptr) : next_element())) {
+                if (!ok()) return false;
+                objects >>= 1;
+            }
+        } while (depth_ != outside);
+        return true;
+    }
+
+    // Nothing but white space is left. Precondition: every container that was entered has ended.
+    bool finish() noexcept {
+        peek();
+        return pos_ == text_.size() && ok() ? true : fail("text after the end");
+    }
+
+    bool ok() const noexcept { return problem_ == nullptr; }
+    std::size_t position() const noexcept { return pos_; }
+
+    // Precondition: !ok().
+    quanto::error error() const noexcept {
+        QUANTO_ASSERT(!ok(), "JsonReader: no error");
+        return quanto::error(too_deep_ ? errc::unsupported : errc::malformed, "byte ", pos_, ": ", problem_);
+    }
+
+private:
+    static constexpr bool is_digit(char c) noexcept { return '0' <= c && c <= '9'; }
+
+    bool fail(char const* problem) noexcept {
+        if (ok()) problem_ = problem;
+        return false;
+    }
+
+    // The character here; 0 at the end of the text.
+    char at() const noexcept { return pos_ < text_.size() ? text_[pos_] : '\0'; }
+
+    // The next character that is not white space; 0 at the end of the text and after an error.
+    char peek() noexcept {
+        if (!ok()) return '\0';
+        while (at() == ' ' || at() == '\n' || at() == '\r' || at() == '\t') ++pos_;
+        return at();
+    }
+
+    bool take(char c, char const* problem) noexcept {
+        if (peek() != c) return fail(problem);
+        ++pos_;
+        return true;
+    }
+
+    bool enter(char open, char const* problem) noexcept {
+        if (peek() == open && depth_ == max_depth) return too_deep_ = true, fail("nested more than 64 deep");
+        if (!take(open, problem)) return false;
+        ++depth_;
+        return first_ = true;
+    }
+
+    bool next(char close, char const* problem) noexcept {
+        bool const first = first_;
+        first_ = false;
+        if (peek() == close) {
+            ++pos_, --depth_;
+            return false;
+        }
+        return first ? ok() : take(',', problem);
+    }
+
+    bool next_key(std::string* key) {
+        return next('}', "a comma or '}' is expected") && string(key) && take(':', "a colon is expected");
+    }
+
+    bool string(std::string* out) {
+        if (!take('"', "a string is expected")) return false;
+        if (out != nullptr) out->clear();
+        for (;;) {
+            std::size_t const run = pos_;
+            for (unsigned char c; (c = static_cast<unsigned char>(at())) >= 0x20 && c != '"' && c != '\\';) {
+                std::size_t const n = utf8_length(text_.substr(pos_));
+                if (n == 0) return fail("not UTF-8");
+                pos_ += n;
+            }
+            if (out != nullptr) out->append(text_.substr(run, pos_ - run));
+            if (pos_ == text_.size()) return fail("the string does not end");
+            if (at() == '"') return ++pos_, true;
+            if (at() != '\\') return fail("a control character in a string");
+            if (!escape(out)) return false;
+        }
+    }
+
+    bool escape(std::string* out) {
+        constexpr std::string_view letters = "\"\\/bfnrt", meanings = "\"\\/\b\f\n\r\t";
+        ++pos_;
+        if (std::size_t const i = letters.find(at()); i != std::string_view::npos) {
+            if (out != nullptr) out->push_back(meanings[i]);
+            return ++pos_, true;
+        }
+        std::uint32_t code = 0, low = 0;
+        if (!unit(code)) return false;
+        if (code >= 0xdc00 && code < 0xe000) return fail("a lone surrogate");
+        if (code >= 0xd800 && code < 0xdc00) {
+            if (at() != '\\') return fail("a lone surrogate");
+            ++pos_;
+            if (!unit(low)) return false;
+            if (low < 0xdc00 || low >= 0xe000) return fail("a lone surrogate");
+            code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+        }
+        if (out == nullptr) return true;
+        auto const put = [&](std::uint32_t byte) { out->push_back(static_cast<char>(byte)); };
+        auto const tail = [&](int shift) { put(0x80 | (code >> shift & 0x3f)); };
+        if (code < 0x80) return put(code), true;
+        if (code < 0x800) return put(0xc0 | code >> 6), tail(0), true;
+        if (code < 0x10000) return put(0xe0 | code >> 12), tail(6), tail(0), true;
+        return put(0xf0 | code >> 18), tail(12), tail(6), tail(0), true;
+    }
+
+    // The "u1f3a" of an escape.
+    bool unit(std::uint32_t& value) noexcept {
+        if (at() != 'u') return fail("an unknown escape");
+        for (int i = 0; i != 4; ++i) {
+            ++pos_;
+            char const c = at(), lower = static_cast<char>(c | 0x20);
+            bool const letter = 'a' <= lower && lower <= 'f';
+            if (!is_digit(c) && !letter) return fail("four hexadecimal digits are expected");
+            value = value << 4 | static_cast<std::uint32_t>(letter ? lower - 'a' + 10 : c - '0');
+        }
+        return ++pos_, true;
+    }
+
+    bool digits() noexcept {
+        if (!is_digit(at())) return fail("a digit is expected");
+        while (is_digit(at())) ++pos_;
+        return true;
+    }
+
+    bool number() noexcept {
+        if (at() == '-') ++pos_;
+        if (at() == '0')
+            ++pos_;
+        else if (!digits())
+            return false;
+        if (is_digit(at())) return fail("a number starts with a superfluous zero");
+        if (at() == '.' && (++pos_, !digits())) return false;
+        if (at() != 'e' && at() != 'E') return true;
+        ++pos_;
+        if (at() == '+' || at() == '-') ++pos_;
+        return digits();
+    }
+
+    bool word() noexcept {
+        for (std::string_view w : {"true", "false", "null"})
+            if (ok() && text_.substr(pos_).starts_with(w)) return pos_ += w.size(), true;
+        return fail("a value is expected");
+    }
+
+    std::string_view text_;
+    std::size_t pos_ = 0, depth_ = 0;
+    char const* problem_ = nullptr;
+    bool too_deep_ = false;
+    bool first_ = false;  // no member of the innermost container has been read yet
+};
+
+// Appends `text` as a JSON string, quotes included. Precondition: is_utf8(text).
+inline void append_json_string(std::string& out, std::string_view text) {
+    constexpr std::string_view hex = "0123456789abcdef", special = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
+    out += '"';
+    for (char c : text) {
+        auto const byte = static_cast<unsigned char>(c);
+        if (std::size_t const i = special.find(c); i != std::string_view::npos)
+            (out += '\\') += letters[i];
+        else if (byte < 0x20)
+            ((out += "\\u00") += hex[byte >> 4]) += hex[byte & 15];
+        else
+            out += c;
+    }
+    out += '"';
+}
+
+}  // namespace quanto::inline v0::io

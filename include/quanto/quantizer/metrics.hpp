@@ -1,0 +1,39 @@
+// What quantizing lost, and what it costs:
+//     max_abs_error = max|x - y|     sqnr_db = 10 log10(sum x^2 / sum (x - y)^2)     bits_per_weight, scales included
+#pragma once
+
+#include <cmath>
+#include <limits>
+
+#include <quanto/tensor/qtensor.hpp>
+
+namespace quanto::inline v0 {
+
+// x: values; y: anything indexed like them (floats, a qtensor_view, a static QTensor).
+template <class Y>
+constexpr float max_abs_error(float const* x, Y const& y, std::size_t n) noexcept {
+    float worst = 0.0f;
+    for (std::size_t i = 0; i != n; ++i)
+        if (float const e = absolute(x[i] - y[i]); e > worst) worst = e;
+    return worst;
+}
+
+// Infinite where nothing was lost. Precondition: n > 0.
+template <class Y>
+double sqnr_db(float const* x, Y const& y, std::size_t n) noexcept {
+    double signal = 0, noise = 0;
+    for (std::size_t i = 0; i != n; ++i) {
+        double const e = static_cast<double>(x[i]) - static_cast<double>(y[i]);
+        signal += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+        noise += e * e;
+    }
+    if (noise == 0) return std::numeric_limits<double>::infinity();
+    return 10.0 * std::log10(signal / noise);
+}
+
+inline double bits_per_weight(qtensor_parts const& w) noexcept {
+    auto const bytes = w.codes.size() + w.scale.size() + w.shift.size();
+    return 8.0 * static_cast<double>(bytes) / static_cast<double>(w.layout.numel());
+}
+
+}  // namespace quanto::inline v0

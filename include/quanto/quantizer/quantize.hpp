@@ -1,0 +1,160 @@
+// quantize: values -> codes and scales. dequantize: back. This is the definition; kernels are compared with it.
+//
+//     auto w = quantize<qint4, axis::first, group{128}>(x);                    result<QTensor<qint4, axis::first,
+//     group{128}>> auto w = quantize<qint4>(x, hqq{.iterations = 40}, {.group = 32});       group chosen at run time
+//     static constexpr auto w = quantize<qint4, axis::first, group{8}>(a);     from an array float[R][C]: flash, no
+//     heap
+//
+// The stored scale (of the input's type: f32, f16, bf16) computes the codes; all arithmetic is f32.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <quanto/quantizer/optimizer.hpp>
+#include <quanto/tensor/qtensor.hpp>
+
+namespace quanto::inline v0 {
+
+template <QType Q>
+using default_optimizer = std::conditional_t<SubByteQType<Q>, max_range, absmax>;
+
+struct quantizer_options {
+    std::size_t group = 0;            // elements per group where the type leaves it open; 0: a line is one group
+    bool integer_zero_point = false;  // 2 and 4 bits: u8 zero points instead of float shifts
+    bool python_range = false;  // with zero points: do not extend a one-signed range to 0 (Python quanto clips it)
+    memory_ref memory{};        // for codes, scales and shifts
+};
+
+// The group that Python quanto gives the weight of a module, 0 for none: 128, less 32 while that does not divide a row.
+constexpr std::size_t module_group_size(extents const& shape) noexcept {
+    std::size_t const n = shape.front() == 0 ? 0 : shape.numel() / shape.front();
+    std::size_t g = 128;
+    while (n % g != 0 && g > 32) g -= 32;
+    return n > 128 && n % g == 0 ? g : 0;
+}
+
+namespace detail {
+
+// The codes of every element, into zeroed bytes.
+template <QType Q, FloatStorage S>
+constexpr void encode_groups(grouped_values<S> x, planar_packing<Q::bits> packing, float const* scale,
+                             float const* shift, bool integer_zero_point, std::uint8_t* codes) noexcept {
+    for (std::size_t g = 0; g != x.groups(); ++g)
+        for (std::size_t t = 0; t != x.size_of(g); ++t) {
+            std::uint8_t code = 0;
+            if constexpr (!SubByteQType<Q>)
+                code = symmetric_code<Q>(x(g, t), scale[g]);
+            else if (integer_zero_point)
+                code = affine_code<Q>(x(g, t), scale[g], static_cast<std::uint8_t>(shift[g]));
+            else
+                code = affine_code<Q>(x(g, t), scale[g], shift[g]);
+            packing.set(codes, x.layout.locate(x.layout.element(g, t)).code, code);
+        }
+}
+
+// The index of the first value that is NaN or infinite; x.size() if there is none.
+template <class S>
+std::size_t first_not_finite(tensor_view<S const> x) noexcept {
+    std::size_t i = 0;
+    while (i != x.size() && is_finite(static_cast<float>(x[i]))) ++i;
+    return i;
+}
+
+}  // namespace detail
+
+// Cost: O(x.size()); memory for the codes, and two floats per group beside them while it runs.
+// Errors: not_finite (the value at which index), invalid_argument (a range that overflows float), out_of_memory.
+template <QType Q, axis Axis = axis::first, group Group = dynamic_group, FloatStorage S, class O = default_optimizer<Q>>
+result<QTensor<Q, Axis, Group>> quantize(tensor_view<S const> x, O const& optimizer = {},
+                                         quantizer_options const& options = {}) {
+    static_assert(
+        SubByteQType<Q> ? AffineOptimizer<O, Q, S> : SymmetricOptimizer<O, Q, S>,
+        "quanto: this optimizer cannot choose scales for this qtype (8 bits: absmax; 2 and 4 bits: max_range, hqq)");
+    if (std::size_t const i = detail::first_not_finite(x); i != x.size())
+        return error(errc::not_finite, "the value at index ", i,
+                     is_nan(static_cast<float>(x[i])) ? " is NaN" : " is infinite");
+
+    qtensor_parts parts;
+    parts.shape = x.shape();
+    parts.layout = grouping(x.shape(), Axis, Group == dynamic_group ? quanto::group{options.group} : Group);
+    parts.scale_type = dtype_of<S>;
+    parts.integer_zero_point = SubByteQType<Q> && options.integer_zero_point;
+    grouped_values<S> const values{x.data(), parts.layout};
+    std::size_t const groups = values.groups(), shift_size = !SubByteQType<Q>           ? 0
+                                                             : parts.integer_zero_point ? 1
+                                                                                        : sizeof(S);
+    planar_packing<Q::bits> const packing{parts.layout.code_rows(), parts.layout.code_cols()};
+
+    auto codes = storage::allocate(packing.bytes(), options.memory);
+    auto scale = storage::allocate(groups * sizeof(S), options.memory);
+    auto shift = storage::allocate(groups * shift_size, options.memory);
+    auto chosen = storage::allocate(2 * groups * sizeof(float), options.memory);
+    for (auto const* s : {&codes, &scale, &shift, &chosen})
+        if (!*s) return s->error();
+
+    auto* const scales = reinterpret_cast<float*>(chosen->mutable_data());
+    float* const shifts = scales + groups;
+    if constexpr (!SubByteQType<Q>) {
+        optimizer.template operator()<Q>(values, scales);
+    } else {
+        if constexpr (std::is_same_v<O, max_range>)
+            max_range{.include_zero = optimizer.include_zero || (parts.integer_zero_point && !options.python_range)}
+                .template operator()<Q>(values, scales, shifts);
+        else
+            optimizer.template operator()<Q>(values, scales, shifts);
+        if (parts.integer_zero_point)
+            for (std::size_t g = 0; g != groups; ++g) shifts[g] = affine_zero_point<Q>(scales[g], shifts[g]);
+    }
+    for (std::size_t g = 0; g != groups; ++g)
+        if (!is_finite(scales[g]) || !is_finite(shifts[g]) || !(scales[g] > 0.0f))
+            return error(errc::invalid_argument, "the range of group ", g, " has no finite scale in ",
+                         name(dtype_of<S>));
+
+    for (std::size_t g = 0; g != groups; ++g) {
+        any_tensor::store(parts.scale_type, scale->mutable_data(), g, scales[g]);
+        if (shift_size == 0) continue;
+        if (parts.integer_zero_point)
+            shift->mutable_data()[g] = static_cast<std::byte>(shifts[g]);
+        else
+            any_tensor::store(parts.scale_type, shift->mutable_data(), g, shifts[g]);
+    }
+    detail::encode_groups<Q>(values, packing, scales, shifts, parts.integer_zero_point,
+                             reinterpret_cast<std::uint8_t*>(codes->mutable_data()));
+    parts.codes = std::move(*codes);
+    parts.scale = std::move(*scale);
+    parts.shift = std::move(*shift);
+    return QTensor<Q, Axis, Group>(std::move(parts));
+}
+
+template <QType Q, axis Axis = axis::first, group Group = dynamic_group, FloatStorage S, class O = default_optimizer<Q>>
+result<QTensor<Q, Axis, Group>> quantize(Tensor<S> const& x, O const& optimizer = {},
+                                         quantizer_options const& options = {}) {
+    return quantize<Q, Axis, Group>(x.view(), optimizer, options);
+}
+
+// Precondition: finite values. Cost: a constant expression; 16 384 elements are within every compiler's default limits.
+template <QType Q, axis Axis = axis::first, group Group = whole_axis, std::size_t R, std::size_t C,
+          class O = default_optimizer<Q>>
+constexpr auto quantize(float const (&x)[R][C], O const& optimizer = {}) noexcept {
+    using T = QTensor<Q, Axis, Group, static_extents<R, C>>;
+    float flat[R * C]{};
+    for (std::size_t i = 0; i != R * C; ++i) flat[i] = x[i / C][i % C];
+    T q{};
+    grouped_values<float> const values{flat, T::layout};
+    if constexpr (SubByteQType<Q>)
+        optimizer.template operator()<Q>(values, q.scale, q.shift);
+    else
+        optimizer.template operator()<Q>(values, q.scale);
+    detail::encode_groups<Q>(values, T::packing, q.scale, q.shift, false, q.codes);
+    return q;
+}
+
+// out[i] = value of element i. Precondition: room for w.size() floats.
+template <QType Q>
+void dequantize(qtensor_view<Q> const& w, float* out) noexcept {
+    for (std::size_t i = 0; i != w.size(); ++i) out[i] = w[i];
+}
+
+}  // namespace quanto::inline v0

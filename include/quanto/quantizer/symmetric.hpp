@@ -1,0 +1,41 @@
+// Symmetric quantization, the 8-bit types:
+//     scale = max|x| / qmax            code = clamp(round(x / scale), qmin, qmax)            x ~ code * scale
+// round is to nearest, ties to even; float8 types clamp and then convert. A group of zeros has scale 1, and no scale is
+// below the smallest normal number of the type in which it is stored.
+#pragma once
+
+#include <cstdint>
+
+#include <quanto/tensor/code.hpp>
+#include <quanto/types/dtype.hpp>
+
+namespace quanto::inline v0 {
+
+namespace detail {
+constexpr float clamp(float x, float low, float high) noexcept { return x < low ? low : x > high ? high : x; }
+
+// A scale as it will be read back from its storage type: rounded once, and never zero or subnormal.
+constexpr float storable_scale(float scale, dtype type) noexcept {
+    float const stored = stored_as(scale, type);
+    return stored < smallest_normal(type) ? smallest_normal(type) : stored;
+}
+}  // namespace detail
+
+template <QType Q>
+constexpr float symmetric_scale(float absmax, dtype stored = dtype::f32) noexcept {
+    return absmax == 0.0f ? 1.0f : detail::storable_scale(absmax / Q::qmax, stored);
+}
+
+// Precondition: scale > 0. NaN gives 0 (integers) or NaN (float8); quantize() reports it before it comes here.
+template <QType Q>
+requires(Q::bits == 8) constexpr std::uint8_t symmetric_code(float x, float scale) noexcept {
+    float const y = x / scale;
+    if constexpr (Q::is_floating_point)
+        return Q::format::encode(y, overflow::saturate);
+    else if (is_nan(y))
+        return 0;
+    else
+        return static_cast<std::uint8_t>(static_cast<std::int8_t>(detail::clamp(round_half_even(y), Q::qmin, Q::qmax)));
+}
+
+}  // namespace quanto::inline v0
