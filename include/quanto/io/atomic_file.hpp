@@ -86,8 +86,7 @@ inline result<success> write_file_atomically(std::string const& path, function_r
 #if defined(__unix__) || defined(__APPLE__)
     struct stat old {};
     bool const exists = ::stat(path.c_str(), &old) == 0;
-    if (exists && !S_ISREG(old.st_mode))
-        return error(errc::io, tail(path), ": cannot write: not a regular file");
+    if (exists && !S_ISREG(old.st_mode)) return error(errc::io, tail(path), ": cannot write: not a regular file");
 #endif
     std::string temporary;
     std::FILE* const file = detail::create_beside(path, temporary);

@@ -82,6 +82,13 @@ public:
         if (kind_ == kind::shared) owner_->release();
     }
 
+    // `size` of these bytes from `offset` on: shared as this is, borrowed where this is owned or borrowed.
+    // Precondition: offset + size <= this->size().
+    storage slice(std::size_t offset, std::size_t size) const noexcept {
+        QUANTO_ASSERT(offset <= size_ && size <= size_ - offset, "storage: a slice beyond the end");
+        return kind_ == kind::shared ? share(*owner_, data_ + offset, size) : borrow(data_ + offset, size);
+    }
+
     std::byte const* data() const noexcept { return data_; }
     // Precondition: is_owned().
     std::byte* mutable_data() noexcept {

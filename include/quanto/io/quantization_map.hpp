@@ -1,0 +1,89 @@
+// quantization_map = what is quantized in a model, by module name, as Python quanto keeps it beside the weights:
+//     {"fc1": {"weights": "qint4", "activations": "none"}, ...}
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <quanto/io/atomic_file.hpp>
+#include <quanto/io/json.hpp>
+#include <quanto/io/mapped_file.hpp>
+#include <quanto/types/any_qtype.hpp>
+
+namespace quanto::inline v0::io {
+
+struct quantization_map {
+    struct entry {
+        std::string module;
+        std::optional<any_qtype> weights, activations;
+    };
+    std::vector<entry> entries;
+
+    entry const* find(std::string_view module) const noexcept {
+        for (auto const& e : entries)
+            if (e.module == module) return &e;
+        return nullptr;
+    }
+};
+
+// `origin` names the text in errors. Errors: malformed, or invalid_argument for a qtype that does not exist; both name
+// the module.
+inline result<quantization_map> parse_quantization_map(std::string_view text, std::string const& origin) {
+    quantization_map map;
+    JsonReader json(text);
+    std::string module, field, value;
+    for (json.enter_object(); json.next_key(module);) {
+        if (map.find(module) != nullptr) return error(errc::malformed, tail(origin), ": ", module, ": occurs twice");
+        quantization_map::entry e{module, {}, {}};
+        bool has_weights = false, has_activations = false;
+        for (json.enter_object(); json.next_key(field);) {
+            bool const weights = field == "weights";
+            if (!weights && field != "activations")
+                return error(errc::malformed, tail(origin), ": ", module, ": unknown field ", field);
+            if (std::exchange(weights ? has_weights : has_activations, true))
+                return error(errc::malformed, tail(origin), ": ", module, ": ", field, " occurs twice");
+            if (!json.read_string(value)) break;
+            auto const type = any_qtype::from_name(value);
+            if (!type && value != "none")
+                return error(errc::invalid_argument, tail(origin), ": ", module, ": ", field, ": unknown qtype ",
+                             value);
+            (weights ? e.weights : e.activations) = type;
+        }
+        if (!json.ok()) break;
+        if (!has_weights || !has_activations)
+            return error(errc::malformed, tail(origin), ": ", module, ": ", has_weights ? "activations" : "weights",
+                         " is missing");
+        map.entries.push_back(std::move(e));
+    }
+    if (!json.finish()) return json.error().within(tail(origin));
+    return map;
+}
+
+inline result<quantization_map> read_quantization_map(std::string const& path) {
+    auto const bytes = MappedFile::open(path);
+    if (!bytes) return bytes.error();
+    return parse_quantization_map({reinterpret_cast<char const*>(bytes->data()), bytes->size()}, path);
+}
+
+// The text of the file, four spaces to a level, as Python writes it.
+inline std::string to_json(quantization_map const& map) {
+    std::string text = "{";
+    for (auto const& e : map.entries) {
+        text += text.size() == 1 ? "\n    " : ",\n    ";
+        append_json_string(text, e.module);
+        text += ": {\n        \"weights\": \"";
+        text += e.weights ? e.weights->name() : std::string_view("none");
+        text += "\",\n        \"activations\": \"";
+        text += e.activations ? e.activations->name() : std::string_view("none");
+        text += "\"\n    }";
+    }
+    return text += map.entries.empty() ? "}" : "\n}";
+}
+
+inline result<success> write_quantization_map(std::string const& path, quantization_map const& map) {
+    return write_file_atomically(path, [text = to_json(map)](FileSink& sink) { return sink.write(text); });
+}
+
+}  // namespace quanto::inline v0::io

@@ -1,0 +1,77 @@
+// write_safetensors(path, tensors, metadata) writes a safetensors file as a whole or not at all (atomic_file.hpp).
+//
+// The same tensors give the same bytes: they are laid out by element size, the widest first, then 1-byte tensors whose
+// size is a multiple of 16, then the others; by name within each. The header is padded to a multiple of 64 bytes, so
+// that every tensor is aligned for its type, and int8 weights start at multiples of 16 where all before them allow it.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <quanto/io/atomic_file.hpp>
+#include <quanto/io/safetensors.hpp>
+
+namespace quanto::inline v0::io {
+
+// Errors: invalid_argument (a name twice, or "__metadata__"), and those of write_file_atomically.
+inline result<success> write_safetensors(std::string const& path, std::vector<SafetensorsFile::entry> const& tensors,
+                                         metadata_list const& metadata = {}) {
+    std::vector<SafetensorsFile::entry const*> order;
+    for (auto const& t : tensors) order.push_back(&t);
+    // Wide types by descending size; their total may end anywhere, so tensors of 16-byte multiples come before the
+    // rest.
+    auto const rank = [](SafetensorsFile::entry const* e) {
+        bool const whole_lines = e->tensor.bytes().size() % 16 == 0;
+        std::size_t const width = size_of(e->tensor.type());
+        return whole_lines ? 8 - width : 16 + (8 - width);
+    };
+    std::sort(order.begin(), order.end(),
+              [&](auto const* a, auto const* b) { return rank(a) != rank(b) ? rank(a) < rank(b) : a->name < b->name; });
+
+    std::vector<std::string_view> names{"__metadata__"};
+    for (auto const& t : tensors) names.push_back(t.name);
+    std::sort(names.begin(), names.end());
+    if (auto const twice = std::adjacent_find(names.begin(), names.end()); twice != names.end())
+        return error(errc::invalid_argument, tail(path), ": two entries are named ", *twice);
+
+    std::string header = "{";
+    if (!metadata.empty()) {
+        header += "\"__metadata__\":{";
+        for (auto const& [key, value] : metadata) {
+            if (header.back() != '{') header += ',';
+            append_json_string(header, key);
+            header += ':';
+            append_json_string(header, value);
+        }
+        header += '}';
+    }
+    std::size_t offset = 0;
+    for (auto const* e : order) {
+        if (header.back() != '{') header += ',';
+        append_json_string(header, e->name);
+        header += ":{\"dtype\":\"";
+        header += name(e->tensor.type());
+        header += "\",\"shape\":[";
+        for (std::size_t n : e->tensor.shape()) {
+            if (header.back() != '[') header += ',';
+            header += std::to_string(n);
+        }
+        std::size_t const size = e->tensor.bytes().size();
+        header += "],\"data_offsets\":[" + std::to_string(offset) + ',' + std::to_string(offset + size) + "]}";
+        offset += size;
+    }
+    header += '}';
+    header.append((64 - (8 + header.size()) % 64) % 64, ' ');
+
+    return write_file_atomically(path, [&](FileSink& sink) {
+        unsigned char length[8];
+        for (std::size_t i = 0; i != 8; ++i)
+            length[i] = static_cast<unsigned char>(static_cast<std::uint64_t>(header.size()) >> (8 * i));
+        bool ok = sink.write(length, sizeof length) && sink.write(header);
+        for (auto const* e : order) ok = ok && sink.write(e->tensor.bytes().data(), e->tensor.bytes().size());
+        return ok;
+    });
+}
+
+}  // namespace quanto::inline v0::io
