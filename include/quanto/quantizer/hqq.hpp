@@ -5,8 +5,6 @@
 // Source: Badri and Shaji, "Half-Quadratic Quantization of Large Machine Learning Models" (2023).
 #pragma once
 
-#include <cmath>
-
 #include <quanto/quantizer/optimizer.hpp>
 
 namespace quanto::inline v0 {
@@ -56,7 +54,7 @@ private:
             float const v = x(g, t);
             float const steps = rounded(scale * static_cast<float>(affine_code<Q>(v, scale, shift)));
             float const e = v - (steps - shift), a = absolute(e);
-            float const kept = a - std::pow(a + 1e-30f, lp_norm - 1.0f) / b;
+            float const kept = a - detail::power(a + 1e-30f, lp_norm - 1.0f) / b;
             sum += steps - (v - (kept <= 0.0f ? 0.0f : e < 0.0f ? -kept : kept));
         }
         return stored_as(static_cast<float>(sum / static_cast<double>(x.size_of(g))), x.type());

@@ -1,8 +1,7 @@
 // What quantizing lost, and what it costs:
-//     max_abs_error = max|x - y|     sqnr_db = 10 log10(sum x^2 / sum (x - y)^2)     bits_per_weight, scales included
+//     max_abs_error = max|x - y|     sqnr_db = 10 detail::log10(sum x^2 / sum (x - y)^2)     bits_per_weight, scales included
 #pragma once
 
-#include <cmath>
 #include <limits>
 
 #include <quanto/tensor/qtensor.hpp>
@@ -28,7 +27,7 @@ double sqnr_db(float const* x, Y const& y, std::size_t n) noexcept {
         noise += e * e;
     }
     if (noise == 0) return std::numeric_limits<double>::infinity();
-    return 10.0 * std::log10(signal / noise);
+    return 10.0 * detail::log10(signal / noise);
 }
 
 inline double bits_per_weight(qtensor_parts const& w) noexcept {
