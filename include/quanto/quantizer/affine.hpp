@@ -19,7 +19,7 @@ struct affine_parameters {
 
 template <SubByteQType Q>
 constexpr affine_parameters affine_range(float min, float max, dtype stored = dtype::f32) noexcept {
-    float const shift = stored_as(0.0f - min, stored);
+    float const shift = stored_as(-min, stored);
     if (min == max) return {1.0f, shift};
     return {detail::storable_scale((max - min) / static_cast<float>(levels<Q>), stored), shift};
 }

@@ -86,8 +86,9 @@ public:
     }
 
     // The shape of scale and shift in files: a line per group; without groups, the tensor's rank with 1 off the axis.
-    constexpr extents scale_shape(extents const& shape) const noexcept {
-        if (axis_ == axis::none) return {};
+    // 8-bit codes along an axis of size 1 have one scale for the tensor, of rank 0.
+    constexpr extents scale_shape(extents const& shape, int bits) const noexcept {
+        if (axis_ == axis::none || (bits == 8 && whole_ && lines_ == 1)) return {};
         if (!whole_) return axis_ == axis::first ? extents{groups(), 1} : extents{1, groups()};
         extents s = shape;
         for (std::size_t d = 0; d != s.rank(); ++d)
