@@ -1,0 +1,81 @@
+// A Backend multiplies. x (M, K), w (N, K) quantized along axis::first with any group, y (M, N):
+//     b.matmul(x, w, y)            y[m][n] = sum_k x[m][k] * w[n][k]         w of every qtype, or float
+//     b.matmul(x8, x_scale, w, y)  y[m][n] = float(sum_k x8[m][k] * code[n][k]) * (x_scale * scale[n])
+// The members trust their operands; the free function checks them and also takes tensors:
+//     matmul(b, x, w, y)           result<success>
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include <quanto/tensor/qtensor.hpp>
+
+namespace quanto::inline v0 {
+
+namespace detail {
+template <class B, class Q>
+concept multiplies = requires(B const& b, matrix_view<float const> x, qtensor_view<Q> const& w, matrix_view<float> y) {
+    { b.matmul(x, w, y) }
+    noexcept->std::same_as<void>;
+};
+template <class B, class... Qs>
+concept multiplies_all = (multiplies<B, Qs> && ...);
+}  // namespace detail
+
+template <class B>
+concept Backend = requires(B const& b, matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y,
+                           matrix_view<std::int8_t const> x8, float x_scale, qtensor_view<qint8> const& w8) {
+    { b.name() }
+    noexcept->std::convertible_to<std::string_view>;
+    { b.matmul(x, w, y) }
+    noexcept->std::same_as<void>;
+    { b.matmul(x8, x_scale, w8, y) }
+    noexcept->std::same_as<void>;
+}
+&&detail::multiplies_all<B, qint2, qint4, qint8, qfloat8_e4m3fn, qfloat8_e4m3fnuz, qfloat8_e5m2>;
+
+// The shapes of a product, checked. Errors: shape_mismatch, naming them.
+inline result<success> check_matmul(std::size_t x_rows, std::size_t x_cols, std::size_t w_rows, std::size_t w_cols,
+                                    std::size_t y_rows, std::size_t y_cols) noexcept {
+    if (x_cols == w_cols && y_rows == x_rows && y_cols == w_rows) return success{};
+    return error(errc::shape_mismatch, "matmul: x is (", x_rows, ", ", x_cols, "), w (", w_rows, ", ", w_cols, "), y (",
+                 y_rows, ", ", y_cols, "): needs (M, K), (N, K), (M, N)");
+}
+
+template <Backend B, QType Q>
+result<success> matmul(B const& backend, matrix_view<float const> x, qtensor_view<Q> const& w, matrix_view<float> y) {
+    if (w.layout.along() != axis::first && w.layout.lines() != 0)
+        return error(errc::unsupported, "matmul: the weight must be quantized along axis::first");
+    if (auto ok = check_matmul(x.rows, x.cols, w.rows(), w.cols(), y.rows, y.cols); !ok) return ok;
+    return backend.matmul(x, w, y), success{};
+}
+
+template <Backend B>
+result<success> matmul(B const& backend, matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y) {
+    if (auto ok = check_matmul(x.rows, x.cols, w.rows, w.cols, y.rows, y.cols); !ok) return ok;
+    return backend.matmul(x, w, y), success{};
+}
+
+template <Backend B>
+result<success> matmul(B const& backend, matrix_view<std::int8_t const> x, float x_scale, qtensor_view<qint8> const& w,
+                       matrix_view<float> y) {
+    if (w.layout.along() != axis::first && w.layout.lines() != 0)
+        return error(errc::unsupported, "matmul: the weight must be quantized along axis::first");
+    if (auto ok = check_matmul(x.rows, x.cols, w.rows(), w.cols(), y.rows, y.cols); !ok) return ok;
+    return backend.matmul(x, x_scale, w, y), success{};
+}
+
+template <Backend B, QType Q, axis Axis, group Group, class Extents>
+result<success> matmul(B const& backend, matrix_view<float const> x, QTensor<Q, Axis, Group, Extents> const& w,
+                       matrix_view<float> y) {
+    return matmul(backend, x, qtensor_view<Q>(w), y);
+}
+
+template <Backend B>
+result<success> matmul(B const& backend, matrix_view<float const> x, any_qtensor const& w, matrix_view<float> y) {
+    return w.visit([&]<QType Q>(qtensor_view<Q> const& v) { return matmul(backend, x, v, y); });
+}
+
+}  // namespace quanto::inline v0
