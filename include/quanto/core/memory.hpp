@@ -32,7 +32,9 @@ public:
               static_cast<R*>(r)->deallocate(p, bytes, alignment);
           }) {}
 
+    // More than half of the address space is nobody's: some heaps round such a size up, to 0.
     void* allocate(std::size_t bytes, std::size_t alignment) const {
+        if (bytes > static_cast<std::size_t>(-1) / 2) return nullptr;
         if (allocate_ != nullptr) return allocate_(resource_, bytes, alignment);
         return ::operator new (bytes, std::align_val_t{alignment}, std::nothrow);
     }

@@ -26,8 +26,8 @@ struct planar_packing {
             return packed[i];
         } else {
             std::size_t const r = i / cols, p = r / packed_rows();
-            return static_cast<std::uint8_t>((packed[(r - p * packed_rows()) * cols + i % cols] >> (p * Bits)) &
-                                             ((1u << Bits) - 1u));
+            unsigned const byte = packed[(r - p * packed_rows()) * cols + i % cols];
+            return static_cast<std::uint8_t>((byte >> (p * Bits)) & ((1u << Bits) - 1u));
         }
     }
     constexpr void set(std::uint8_t* packed, std::size_t i, std::uint8_t code) const noexcept {
