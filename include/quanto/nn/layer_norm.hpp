@@ -1,0 +1,68 @@
+// LayerNorm: y = (x - mean) / sqrt(variance + eps) * w + b over the last dimension, variance = mean of (x - mean)^2.
+// Computed in float (sums in double); with quantized activations only the output is quantized, never w and b.
+#pragma once
+
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include <quanto/nn/module.hpp>
+#include <quanto/nn/quantizable.hpp>
+
+namespace quanto::inline v0::nn {
+
+struct LayerNorm {
+    any_tensor weight;
+    std::optional<any_tensor> bias;
+    float eps = 1e-5f;
+    activation_state activation{};
+
+    explicit LayerNorm(std::size_t features, float epsilon = 1e-5f)
+        : weight(declared({features})), bias(declared({features})), eps(epsilon) {}
+    explicit LayerNorm(any_tensor w, std::optional<any_tensor> b = std::nullopt, float epsilon = 1e-5f) noexcept
+        : weight(std::move(w)), bias(std::move(b)), eps(epsilon) {}
+
+    std::size_t features() const noexcept { return weight.shape().back(); }
+
+    static void parameters(auto& self, auto&& each) {
+        each("weight", self.weight);
+        if (self.bias) each("bias", *self.bias);
+    }
+
+    Activation operator()(Activation const& x) const {
+        if (!x) return x;
+        if (auto problem = mismatch(x)) return *problem;
+        activation.observe_input(x);
+        auto y = x.value();
+        if (!y) return y.error().within("LayerNorm");
+        std::size_t const n = features();
+        for (std::size_t start = 0; start < y->size(); start += n) normalize(y->data() + start, n);
+        return activation.quantized_output(like(x, std::move(*y)));
+    }
+
+private:
+    void normalize(float* row, std::size_t n) const noexcept {
+        double sum = 0, squares = 0;
+        for (std::size_t i = 0; i != n; ++i) sum += static_cast<double>(row[i]);
+        double const mean = sum / static_cast<double>(n);
+        for (std::size_t i = 0; i != n; ++i) {
+            double const d = static_cast<double>(row[i]) - mean;
+            squares += d * d;
+        }
+        double const inverse = 1.0 / std::sqrt(squares / static_cast<double>(n) + static_cast<double>(eps));
+        for (std::size_t i = 0; i != n; ++i) {
+            auto const unit = static_cast<float>((static_cast<double>(row[i]) - mean) * inverse);
+            row[i] = unit * weight[i] + (bias ? (*bias)[i] : 0.0f);
+        }
+    }
+
+    std::optional<error> mismatch(Activation const& x) const {
+        if (!nn::has_values(weight) || (bias && (!nn::has_values(*bias) || bias->shape() != weight.shape())))
+            return error(errc::missing, "LayerNorm (", features(), "): no values, or bias and weight disagree");
+        if (x.shape().rank() != 0 && x.shape().back() == features() && features() != 0) return std::nullopt;
+        error e(errc::shape_mismatch, "LayerNorm (", features(), "): the input has shape ");
+        return append(e, x.shape());
+    }
+};
+
+}  // namespace quanto::inline v0::nn

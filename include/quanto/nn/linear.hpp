@@ -1,0 +1,93 @@
+// Linear: y[m, n] = sum over k of x[m, k] * w[n, k] + b[n]; x is (.., in), w (out, in), y (.., out).
+// Quantized int8 activations and int8 weights multiply as integers: y = float(sum of code products) * (x_scale *
+// w_scale[n]), then + b; exact but for these three roundings. All other pairs are float products of dequantized values.
+#pragma once
+
+#include <optional>
+#include <utility>
+
+#include <quanto/nn/module.hpp>
+#include <quanto/nn/quantizable.hpp>
+#include <quanto/nn/weight.hpp>
+
+namespace quanto::inline v0::nn {
+
+struct Linear {
+    Weight weight;
+    std::optional<any_tensor> bias;
+    activation_state activation{};
+
+    // Declared only: load values, or set them.
+    Linear(std::size_t in, std::size_t out, bool with_bias = true) : weight(extents{out, in}) {
+        if (with_bias) bias = declared({out});
+    }
+    // Precondition: w is (out, in), b is (out), both of float types.
+    explicit Linear(any_tensor w, std::optional<any_tensor> b = std::nullopt) noexcept
+        : weight(std::move(w)), bias(std::move(b)) {}
+
+    std::size_t in_features() const noexcept { return weight.shape().back(); }
+    std::size_t out_features() const noexcept { return weight.shape().front(); }
+
+    static void parameters(auto& self, auto&& each) {
+        each("weight", self.weight);
+        if (self.bias) each("bias", *self.bias);
+    }
+
+    // Cost: m * in * out multiplications. Errors: the input's; no or other features than `in`; weights without values.
+    Activation operator()(Activation const& given) const {
+        if (!given) return given;
+        if (auto problem = mismatch(given)) return *problem;
+        Activation const x = activation.quantized_input(given);
+        if (!x) return x;
+
+        extents shape = x.shape();
+        shape[shape.rank() - 1] = out_features();
+        auto const where = x.where();
+        auto y = Tensor<float>::make(shape, where.memory);
+        if (!y) return y.error().within("Linear");
+        if (y->size() != 0 && x.size() != 0)
+            if (auto done = multiply(x, *y, where); !done) return done.error();
+        if (bias)
+            for (std::size_t i = 0, n = out_features(); i != y->size(); ++i) (*y)[i] += (*bias)[i % n];
+        return activation.quantized_output(like(x, std::move(*y)));
+    }
+
+private:
+    std::optional<error> mismatch(Activation const& x) const {
+        if (weight.shape().rank() != 2 || (bias && bias->shape() != extents{out_features()}))
+            return append(error(errc::shape_mismatch, "Linear: its own weight and bias disagree: "), weight.shape());
+        if (!weight.has_values() || (bias && !nn::has_values(*bias)))
+            return error(errc::missing, "Linear (", in_features(), " to ", out_features(), "): no values were loaded");
+        if (x.shape().rank() != 0 && x.shape().back() == in_features()) return std::nullopt;
+        error e(errc::shape_mismatch, "Linear (", in_features(), " to ", out_features(), "): the input has shape ");
+        return append(e, x.shape());
+    }
+
+    result<success> multiply(Activation const& x, matrix_view<float> y, context const& where) const {
+        any_qtensor const* const q = weight.quantized();
+        std::size_t const k = in_features(), m = x.size() / k;
+        if (q != nullptr && q->type().is<qint8>() && q->layout().is_whole() && x.is_quantized() &&
+            x.type()->is<qint8>()) {
+            auto const* const codes = reinterpret_cast<std::int8_t const*>(x.codes().data());
+            where.backend.matmul(matrix_view<std::int8_t const>(codes, m, k), x.scale(), q->as<qint8>(), y);
+            return success{};
+        }
+        Tensor<float> dequantized;
+        if (x.is_quantized()) {
+            auto made = x.value();
+            if (!made) return made.error().within("Linear");
+            dequantized = std::move(*made);
+        }
+        matrix_view<float const> const values = x.is_quantized() ? dequantized.view() : x.values().view();
+        if (q != nullptr) {
+            where.backend.matmul(values, *q, y);
+            return success{};
+        }
+        auto const w = FloatView::of(*weight.master(), where.memory);
+        if (!w) return w.error().within("Linear");
+        where.backend.matmul(values, matrix_view<float const>(w->view()), y);
+        return success{};
+    }
+};
+
+}  // namespace quanto::inline v0::nn

@@ -1,0 +1,47 @@
+// A module is any struct that turns an activation into another: `auto operator()(Activation const&) const`. It names
+// what it is made of in static functions, which serve the const and the mutable model alike:
+//     static void children(auto& self, auto&& each)   { each("fc1", self.fc1); each("fc2", self.fc2); }
+//     static void parameters(auto& self, auto&& each) { each("weight", self.weight); each("bias", self.bias); }
+// There is nothing to derive from or to register.
+#pragma once
+
+#include <concepts>
+#include <string>
+#include <string_view>
+
+#include <quanto/nn/activation.hpp>
+
+namespace quanto::inline v0::nn {
+
+template <class M>
+concept Module = requires(M const& m, Activation const& x) {
+    { m(x) } -> std::convertible_to<Activation>;
+};
+
+namespace detail {
+struct visit_anything {
+    void operator()(std::string_view, auto&) const {}
+};
+}  // namespace detail
+
+template <class M>
+concept HasChildren = requires(M& m) {
+    std::remove_const_t<M>::children(m, detail::visit_anything{});
+};
+template <class M>
+concept HasParameters = requires(M& m) {
+    std::remove_const_t<M>::parameters(m, detail::visit_anything{});
+};
+
+// f(name, module) for the model itself (its name is empty) and all below it; depth first, parents before children, the
+// order of torch.nn.Module.named_modules(). Names are joined by dots.
+template <class M, class F>
+void for_each_module(M& m, F&& f, std::string const& name = {}) {
+    f(std::string_view(name), m);
+    if constexpr (HasChildren<M>)
+        std::remove_const_t<M>::children(m, [&](std::string_view child_name, auto& child) {
+            for_each_module(child, f, name.empty() ? std::string(child_name) : name + '.' + std::string(child_name));
+        });
+}
+
+}  // namespace quanto::inline v0::nn

@@ -1,0 +1,28 @@
+// softmax over the last dimension: exp(x - max) / sum, in float. A quantized input gives a quantized output of its type
+// with the scale 1 / qmax, which holds the range 0 .. 1.
+#pragma once
+
+#include <cmath>
+#include <utility>
+
+#include <quanto/nn/module.hpp>
+
+namespace quanto::inline v0::nn {
+
+inline Activation softmax(Activation const& x) {
+    auto y = x.value();
+    if (!y) return y.error();
+    std::size_t const n = y->cols();
+    for (std::size_t start = 0; n != 0 && start < y->size(); start += n) {
+        float* const row = y->data() + start;
+        float largest = row[0], sum = 0.0f;
+        for (std::size_t i = 1; i != n; ++i) largest = row[i] > largest ? row[i] : largest;
+        for (std::size_t i = 0; i != n; ++i) sum += row[i] = std::exp(row[i] - largest);
+        for (std::size_t i = 0; i != n; ++i) row[i] /= sum;
+    }
+    Activation out = like(x, std::move(*y));
+    if (!x.is_quantized()) return out;
+    return quantize_activation(out, *x.type(), x.type()->visit([]<class Q>(Q) { return 1.0f / Q::qmax; }));
+}
+
+}  // namespace quanto::inline v0::nn

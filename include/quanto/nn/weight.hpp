@@ -1,0 +1,123 @@
+// Weight = the values of a module's weight, in one of three states:
+//     float     the master, of any float storage type
+//     dynamic   a master and its quantized form, which follows it: set() quantizes anew
+//     frozen    the quantized form alone
+// A weight that is only declared has a shape but no values yet; a model is built that way, without memory, and loaded.
+#pragma once
+
+#include <optional>
+#include <utility>
+
+#include <quanto/nn/any_tensors.hpp>
+#include <quanto/quantizer/hqq.hpp>
+#include <quanto/quantizer/quantize.hpp>
+
+namespace quanto::inline v0::nn {
+
+// How a weight is quantized.
+struct weight_scheme {
+    any_qtype type;
+    std::size_t group = 0;  // 2 and 4 bits: elements per group; 0: a row is one group
+    bool hqq = false;       // 2 and 4 bits: half-quadratic shifts
+
+    friend bool operator==(weight_scheme const&, weight_scheme const&) noexcept = default;
+};
+
+// Errors: those of quantize(), and type_mismatch where x is not of a float type.
+inline result<any_qtensor> quantize_weight(any_tensor const& x, weight_scheme const& scheme, memory_ref memory = {}) {
+    if (x.shape().rank() < 2) return error(errc::shape_mismatch, "a quantized weight has two dimensions or more");
+    auto const quantized = [&]<class Q, class S>(Q, S) -> result<any_qtensor> {
+        tensor_view<S const> const v(reinterpret_cast<S const*>(x.bytes().data()), x.shape());
+        quantizer_options const options{.group = scheme.group, .memory = memory};
+        auto const wrap = [](auto made) -> result<any_qtensor> {
+            if (!made) return made.error();
+            return any_qtensor(std::move(*made));
+        };
+        if constexpr (SubByteQType<Q>)
+            if (scheme.hqq) return wrap(quantize<Q>(v, hqq{.memory = memory}, options));
+        return wrap(quantize<Q>(v, default_optimizer<Q>{}, options));
+    };
+    return scheme.type.visit([&]<class Q>(Q q) -> result<any_qtensor> {
+        if (x.type() == dtype::f32) return quantized(q, float{});
+        if (x.type() == dtype::f16) return quantized(q, float16{});
+        if (x.type() == dtype::bf16) return quantized(q, bfloat16{});
+        return error(errc::type_mismatch, "a weight of type ", name(x.type()), " is not a float type");
+    });
+}
+
+class Weight {
+public:
+    explicit Weight(extents const& shape) noexcept : shape_(shape), master_(declared(shape)) {}
+    // Precondition: x is of a float type and aligned for it.
+    Weight(any_tensor x) noexcept : shape_(x.shape()), master_(std::move(x)) {}
+    Weight(any_qtensor q) noexcept
+        : shape_(q.shape()),
+          dtype_(q.parts().scale_type),
+          scheme_(weight_scheme{q.type(), q.layout().is_whole() ? 0 : q.layout().group_size()}),
+          quantized_(std::move(q)) {}
+
+    extents const& shape() const noexcept { return shape_; }
+    // The float type in which it was made: that of the master, or of the scales.
+    dtype type() const noexcept { return master_ ? master_->type() : dtype_; }
+    bool is_frozen() const noexcept { return !master_; }
+    bool has_values() const noexcept { return (is_frozen() && quantized_) || (master_ && nn::has_values(*master_)); }
+    any_tensor const* master() const noexcept { return master_ ? &*master_ : nullptr; }
+    any_qtensor const* quantized() const noexcept { return quantized_ ? &*quantized_ : nullptr; }
+    std::optional<weight_scheme> const& scheme() const noexcept { return scheme_; }
+
+    // What it would be in that scheme: nothing where there are no values, or it is frozen so already.
+    // Errors: those of quantize_weight; invalid_argument where it is frozen as another type.
+    result<std::optional<any_qtensor>> quantized_as(weight_scheme const& scheme) const {
+        std::optional<any_qtensor> q;
+        if (is_frozen() && quantized_->type() != scheme.type)
+            return error(errc::invalid_argument, "frozen as ", quantized_->type().name(), ", cannot become ",
+                         scheme.type.name());
+        if (is_frozen() || !has_values()) return q;
+        auto made = quantize_weight(*master_, scheme);
+        if (!made) return made.error();
+        q = std::move(*made);
+        return q;
+    }
+    // Precondition: q is quantized_as(scheme) of this weight.
+    void adopt(weight_scheme const& scheme, std::optional<any_qtensor> q) noexcept {
+        if (is_frozen()) return;
+        quantized_ = std::move(q);
+        scheme_ = scheme;
+    }
+    result<success> quantize(weight_scheme const& scheme) {
+        auto q = quantized_as(scheme);
+        if (!q) return q.error();
+        adopt(scheme, std::move(*q));
+        return success{};
+    }
+    // New float values: of the same shape, and quantized as the old ones were.
+    result<success> set(any_tensor x) {
+        if (x.shape() != shape_) return shape_error(shape_, x.shape());
+        std::optional<any_qtensor> q;
+        if (scheme_) {
+            auto made = quantize_weight(x, *scheme_);
+            if (!made) return made.error();
+            q = std::move(*made);
+        } else if (!is_float_storage(x.type())) {
+            return error(errc::type_mismatch, "a weight of type ", name(x.type()), " is not a float type");
+        }
+        quantized_ = std::move(q);
+        master_ = std::move(x);
+        return success{};
+    }
+    // Drops the master of a quantized weight; others stay float.
+    void freeze() noexcept {
+        if (!quantized_ || !master_) return;
+        dtype_ = master_->type();
+        master_.reset();
+    }
+
+private:
+    extents shape_;
+    dtype dtype_ = dtype::f32;
+    std::optional<weight_scheme> scheme_;
+    std::optional<any_tensor> master_;
+    std::optional<any_qtensor> quantized_;
+};
+
+}  // namespace quanto::inline v0::nn

@@ -1,0 +1,188 @@
+// Loading: the tensors of a file become the parameters of a model, without a copy. Everything is checked before
+// anything changes: on an error the model is what it was.
+//     load_state(model, file)         float checkpoints; weights that are marked are quantized, marks stay
+//     requantize(model, file, map)    quantized models: the map says what is quantized (files of Python quanto, and
+//     ours) load(model, directory)          what save() wrote, or Python: model.safetensors and quantization_map.json
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <quanto/workflow/state_reader.hpp>
+
+namespace quanto::inline v0 {
+
+struct load_options {
+    bool strict = true;  // a missing or unexpected tensor is an error; otherwise a line in the report
+};
+
+namespace detail {
+
+struct staged_module {
+    std::optional<nn::Weight> weight;
+    std::vector<std::optional<any_tensor>> tensors;
+    nn::activation_state activation;
+};
+
+inline result<success> read_weight(state_reader& in, std::string_view module, nn::Weight const& old,
+                                   std::optional<nn::weight_scheme> const& scheme, staged_module& to) {
+    auto const key = joined(module, "weight");
+    if (!scheme || in.contains(key)) {
+        auto x = in.float_tensor(key, old.shape());
+        if (!x) return x.error();
+        if (!*x) return success{};
+        to.weight.emplace(std::move(**x));
+        if (!scheme) return success{};
+        if (auto done = to.weight->quantize(*scheme); !done) return done.error().within(key).within(in.where());
+        return success{};
+    }
+    auto q = in.quantized(module, old.shape(), scheme->type, scheme->group);
+    if (!q) return q.error();
+    if (*q) to.weight.emplace(std::move(**q));
+    return success{};
+}
+
+inline result<success> read_activation(state_reader& in, std::string_view module, module_record const& record,
+                                       nn::activation_state& to) {
+    to.type = record.activations;
+    to.quantize_output = record.quantize_output;
+    auto const input = in.activation_scale(joined(module, "input_scale"));
+    if (!input) return input.error();
+    auto const output = in.activation_scale(joined(module, "output_scale"));
+    if (!output) return output.error();
+    to.input_scale = *input;
+    to.output_scale = *output;
+    return success{};
+}
+
+// map == nullptr: as the modules are marked, and no scales are expected.
+template <class N>
+result<staged_module> stage(N const& module, std::string_view name, state_reader& in, io::quantization_map const* map) {
+    staged_module to;
+    std::optional<module_record> record;
+    if constexpr (nn::Quantizable<N>) {
+        to.activation = module.activation;
+        auto const* const e = map != nullptr ? map->find(name) : nullptr;
+        if (e != nullptr) {
+            auto known = record_of(in.file(), name);
+            if (!known) return known.error().within(in.where());
+            record = known->value_or(module_record{e->weights, e->activations});
+            if (record->weights != e->weights || record->activations != e->activations)
+                return error(errc::type_mismatch, in.where(), ": ", name,
+                             ": the map and the file disagree on its qtypes");
+            if (auto done = read_activation(in, name, *record, to.activation); !done) return done.error();
+        } else if (map != nullptr) {
+            to.activation = {};
+        }
+    }
+    std::optional<error> problem;
+    if constexpr (nn::HasParameters<N const>)
+        N::parameters(module, [&]<class P>(std::string_view parameter, P const& old) {
+            if (problem) return;
+            if constexpr (std::same_as<P, nn::Weight>) {
+                auto scheme = map == nullptr ? old.scheme() : std::nullopt;
+                if (record && record->weights) {
+                    scheme = scheme_for(*record->weights, old.shape(), 0, record->hqq);
+                    if (record->group) scheme->group = *record->group;
+                }
+                if (auto done = read_weight(in, name, old, scheme, to); !done) problem = done.error();
+            } else {
+                auto x = in.float_tensor(joined(name, parameter), old.shape());
+                if (!x)
+                    problem = x.error();
+                else
+                    to.tensors.push_back(std::move(*x));
+            }
+        });
+    if (problem) return *problem;
+    return to;
+}
+
+template <class N>
+void commit(N& module, staged_module&& from) {
+    if constexpr (nn::Quantizable<N>) module.activation = from.activation;
+    auto next = from.tensors.begin();
+    if constexpr (nn::HasParameters<N>)
+        N::parameters(module, [&]<class P>(std::string_view, P& parameter) {
+            if constexpr (std::same_as<P, nn::Weight>) {
+                if (from.weight) parameter = std::move(*from.weight);
+            } else {
+                if (*next) parameter = std::move(**next);
+                ++next;
+            }
+        });
+}
+
+// Every entry of the map names a module that can be quantized so.
+template <class M>
+result<success> check_map(M const& model, io::quantization_map const& map) {
+    for (auto const& e : map.entries) {
+        bool found = false, possible = true;
+        nn::for_each_module(model, [&]<class N>(std::string_view name, N const&) {
+            if (name != e.module) return;
+            found = nn::Quantizable<N>;
+            possible = HasWeight<N> || !e.weights;
+        });
+        if (!found) return error(errc::unexpected, "quantization map: ", e.module, ": no module that can be quantized");
+        if (!possible) return error(errc::invalid_argument, "quantization map: ", e.module, ": its weights stay float");
+        if (e.activations && e.activations->bits() != 8)
+            return error(errc::invalid_argument, "quantization map: ", e.module, ": activations cannot be ",
+                         e.activations->name());
+    }
+    return success{};
+}
+
+template <class M>
+result<load_report> read_model(M& model, io::SafetensorsFile const& file, io::quantization_map const* map,
+                               bool strict) {
+    state_reader in(file, strict);
+    std::vector<staged_module> staged;
+    std::optional<error> problem;
+    nn::for_each_module(model, [&]<class N>(std::string_view name, N& module) {
+        if (problem) return;
+        auto one = stage(std::as_const(module), name, in, map);
+        if (!one)
+            problem = one.error();
+        else
+            staged.push_back(std::move(*one));
+    });
+    if (problem) return *problem;
+    auto report = std::move(in).finish();
+    if (!report) return report;
+    auto next = staged.begin();
+    nn::for_each_module(model, [&](std::string_view, auto& module) { commit(module, std::move(*next++)); });
+    return report;
+}
+
+}  // namespace detail
+
+// Errors (all name the tensor and the file): missing, unexpected, type_mismatch, shape_mismatch, and those of
+// quantizing.
+template <Model M>
+result<load_report> load_state(M& model, io::SafetensorsFile const& file, load_options const& options = {}) {
+    return detail::read_model(model, file, nullptr, options.strict);
+}
+
+// Modules that are not in the map become float. Errors: those of load_state; a scale that is NaN, infinite or negative,
+// or 0 beside codes that are not; an entry of the map that fits no module.
+template <Model M>
+result<load_report> requantize(M& model, io::SafetensorsFile const& file, io::quantization_map const& map,
+                               load_options const& options = {}) {
+    if (auto known = detail::check_version(file); !known) return known.error();
+    if (auto fits = detail::check_map(model, map); !fits) return fits.error();
+    return detail::read_model(model, file, &map, options.strict);
+}
+
+// Without quantization_map.json the metadata of the file serve. Errors: those of requantize and of the system.
+template <Model M>
+result<load_report> load(M& model, std::string const& directory, load_options const& options = {}) {
+    auto const file = io::SafetensorsFile::open(directory + "/model.safetensors");
+    if (!file) return file.error();
+    auto map = io::read_quantization_map(directory + "/quantization_map.json");
+    if (!map && map.error().code() == errc::missing) map = detail::map_in(*file);
+    if (!map) return map.error();
+    return requantize(model, *file, *map, options);
+}
+
+}  // namespace quanto::inline v0

@@ -1,0 +1,110 @@
+// quantize(model, {.weights = qint4{}, .activations = qint8{}, .exclude = {"lm_head"}}) marks modules: their weights
+// become dynamic (quantized, the float master kept), their activations are quantized once a Calibration has seen some.
+// Modules are selected by name as in Python quanto: one of `include` and none of `exclude` matches.
+#pragma once
+
+#include <concepts>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <quanto/nn/quantizable.hpp>
+#include <quanto/nn/weight.hpp>
+#include <quanto/workflow/pattern.hpp>
+
+namespace quanto::inline v0 {
+
+// A module, or a struct that names its modules.
+template <class M>
+concept Model = nn::HasChildren<M> || nn::HasParameters<M>;
+
+template <class M>
+concept HasWeight = requires(M& m) {
+    requires std::same_as<std::remove_const_t<decltype(m.weight)>, nn::Weight>;
+};
+
+struct quantize_options {
+    std::optional<any_qtype> weights{};
+    std::optional<any_qtype> activations{};  // an 8-bit type
+    std::vector<std::string_view> include{"*"};
+    std::vector<std::string_view> exclude{};
+    std::size_t group = 0;  // of 2- and 4-bit weights; 0: what Python quanto takes, module_group_size
+    bool hqq = false;       // 2- and 4-bit weights: half-quadratic shifts
+};
+
+struct quantize_report {
+    struct row {
+        std::string name;
+        std::optional<any_qtype> weights, activations;
+    };
+    std::vector<row> rows;  // the modules that were marked
+};
+
+namespace detail {
+inline bool selects(quantize_options const& options, std::string_view name) noexcept {
+    auto const any = [&](std::vector<std::string_view> const& patterns) {
+        for (auto p : patterns)
+            if (matches(name, p)) return true;
+        return false;
+    };
+    return any(options.include) && !any(options.exclude);
+}
+inline nn::weight_scheme scheme_for(any_qtype type, extents const& shape, std::size_t group, bool hqq) noexcept {
+    if (type.bits() == 8) return {type};
+    return {type, group != 0 ? group : module_group_size(shape), hqq};
+}
+inline std::string joined(std::string_view module, std::string_view name) {
+    std::string key(module);
+    if (!key.empty()) key += '.';
+    return key += name;
+}
+}  // namespace detail
+
+// Cost: one pass over the selected weights; memory for their codes. References into the model stay valid.
+// Errors: those of quantize_weight, invalid_argument for activations of less than 8 bits; they name the module, and the
+// model is unchanged.
+template <Model M>
+result<quantize_report> quantize(M& model, quantize_options const& options) {
+    if (options.activations && options.activations->bits() != 8)
+        return error(errc::invalid_argument, "activations cannot be ", options.activations->name());
+    quantize_report report;
+    std::vector<std::pair<nn::weight_scheme, std::optional<any_qtensor>>> staged;
+    std::optional<error> problem;
+    auto const chosen = [&]<class N>(std::string_view name, N&) {
+        return nn::Quantizable<N> && detail::selects(options, name) &&
+               ((HasWeight<N> && options.weights) || options.activations);
+    };
+    nn::for_each_module(model, [&]<class N>(std::string_view name, N& module) {
+        if (problem || !chosen(name, module)) return;
+        report.rows.push_back({std::string(name), std::nullopt, options.activations});
+        if constexpr (HasWeight<N>)
+            if (options.weights) {
+                auto const scheme =
+                    detail::scheme_for(*options.weights, module.weight.shape(), options.group, options.hqq);
+                auto q = module.weight.quantized_as(scheme);
+                if (!q)
+                    problem = q.error().within(detail::joined(name, "weight"));
+                else
+                    staged.emplace_back(scheme, std::move(*q));
+                report.rows.back().weights = options.weights;
+            }
+    });
+    if (problem) return *problem;
+
+    auto next = staged.begin();
+    nn::for_each_module(model, [&]<class N>(std::string_view name, N& module) {
+        if (!chosen(name, module)) return;
+        if constexpr (HasWeight<N>)
+            if (options.weights) {
+                module.weight.adopt(next->first, std::move(next->second));
+                ++next;
+            }
+        if constexpr (nn::Quantizable<N>)
+            if (options.activations) module.activation.type = options.activations;
+    });
+    return report;
+}
+
+}  // namespace quanto::inline v0

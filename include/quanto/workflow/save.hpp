@@ -1,0 +1,23 @@
+// save(model, directory) writes model.safetensors and quantization_map.json into a directory that exists. The first is
+// self-describing (its metadata say what the second does, and more); Python quanto reads both. Each file is replaced as
+// a whole or not at all, the tensors first.
+#pragma once
+
+#include <string>
+
+#include <quanto/io/safetensors_writer.hpp>
+#include <quanto/workflow/state_dict.hpp>
+
+namespace quanto::inline v0 {
+
+// A model that is not frozen is saved with its float masters. Errors: those of state_dict and of the system.
+template <Model M>
+result<success> save(M const& model, std::string const& directory) {
+    auto const tensors = state_dict(model);
+    if (!tensors) return tensors.error();
+    auto written = io::write_safetensors(directory + "/model.safetensors", *tensors, metadata_of(model));
+    if (!written) return written;
+    return io::write_quantization_map(directory + "/quantization_map.json", quantization_map_of(model));
+}
+
+}  // namespace quanto::inline v0

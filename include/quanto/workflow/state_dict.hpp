@@ -1,0 +1,160 @@
+// state_dict(model) = the tensors of a model under the keys of Python quanto; for a module m:
+//     8-bit weight            m.weight._data, m.weight._scale
+//     2- and 4-bit weight     m.weight._data._data (packed), m.weight._scale, m.weight._shift
+//     float or dynamic        m.weight
+//     quantized modules       m.input_scale, m.output_scale: shape (), 1 where not seen
+// quantization_map_of(model) = what is quantized; metadata_of(model) = the same and more, for our own files:
+//     "quanto.version": "1"
+//     "quanto.module.<m>": "weights=qint4 axis=0 group=128 packing=planar activations=qint8 output=float"
+// group=0: a row is one group; output=float: streamlined; optimizer=hqq: how a dynamic weight is quantized anew.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <quanto/io/quantization_map.hpp>
+#include <quanto/io/safetensors.hpp>
+#include <quanto/workflow/quantize.hpp>
+
+namespace quanto::inline v0 {
+
+using tensor_list = std::vector<io::SafetensorsFile::entry>;
+
+namespace detail {
+
+inline constexpr std::string_view format_version = "1", version_key = "quanto.version", module_key = "quanto.module.";
+
+inline constexpr dtype code_dtype(any_qtype type) noexcept {
+    return type.is<qint8>()              ? dtype::i8
+           : type.is<qfloat8_e4m3fn>()   ? dtype::e4m3fn
+           : type.is<qfloat8_e4m3fnuz>() ? dtype::e4m3fnuz
+           : type.is<qfloat8_e5m2>()     ? dtype::e5m2
+                                         : dtype::u8;
+}
+inline std::string codes_key(any_qtype type) { return type.bits() == 8 ? "weight._data" : "weight._data._data"; }
+
+// The shape in which codes lie in a file.
+inline extents stored_code_shape(any_qtype type, extents const& shape, grouping const& layout) noexcept {
+    if (type.bits() == 8) return shape;
+    std::size_t const rows = ceil_div(layout.code_rows(), 8 / static_cast<std::size_t>(type.bits()));
+    if (!layout.is_whole() && !layout.is_ragged()) return {rows, layout.code_cols()};
+    extents packed = shape;
+    packed[0] = rows;
+    return packed;
+}
+// Whether a module is written with scales and into the map.
+template <class N>
+bool is_quantized_module(N const& module) noexcept {
+    if constexpr (HasWeight<N>)
+        if (module.weight.scheme()) return true;
+    if constexpr (nn::Quantizable<N>) return module.activation.type.has_value();
+    return false;
+}
+
+class state_writer {
+public:
+    result<success> add(std::string name, any_tensor const& x) {
+        if (!nn::has_values(x)) return error(errc::missing, name, ": no values were loaded");
+        tensors.push_back({std::move(name), any_tensor(x.type(), x.shape(), x.bytes().slice(0, x.bytes().size()))});
+        return success{};
+    }
+    result<success> add(std::string_view module, nn::Weight const& w) {
+        if (!w.is_frozen()) return add(joined(module, "weight"), *w.master());
+        any_qtensor const& q = *w.quantized();
+        auto const& p = q.parts();
+        auto const scale_shape = p.layout.scale_shape(p.shape, q.type().bits());
+        auto const add_part = [&](std::string const& key, dtype type, extents const& shape, storage const& bytes) {
+            tensors.push_back({joined(module, key), any_tensor(type, shape, bytes.slice(0, bytes.size()))});
+        };
+        add_part(codes_key(q.type()), code_dtype(q.type()), stored_code_shape(q.type(), p.shape, p.layout), p.codes);
+        add_part("weight._scale", p.scale_type, scale_shape, p.scale);
+        if (q.type().bits() < 8)
+            add_part("weight._shift", p.integer_zero_point ? dtype::u8 : p.scale_type, scale_shape, p.shift);
+        return success{};
+    }
+    result<success> add_scale(std::string name, std::optional<float> scale, dtype type) {
+        auto bytes = storage::allocate(size_of(type));
+        if (!bytes) return bytes.error();
+        any_tensor::store(type, bytes->mutable_data(), 0, scale.value_or(1.0f));
+        tensors.push_back({std::move(name), any_tensor(type, {}, std::move(*bytes))});
+        return success{};
+    }
+
+    tensor_list tensors;
+};
+
+}  // namespace detail
+
+// The tensors view the model's memory: they are valid until it changes. Errors: missing (values that were never
+// loaded).
+template <Model M>
+result<tensor_list> state_dict(M const& model) {
+    detail::state_writer out;
+    std::optional<error> problem;
+    auto const check = [&](result<success> const& done) {
+        if (!done && !problem) problem = done.error();
+    };
+    nn::for_each_module(model, [&]<class N>(std::string_view module, N const& m) {
+        if constexpr (nn::HasParameters<N const>)
+            N::parameters(m, [&]<class P>(std::string_view name, P const& parameter) {
+                if constexpr (std::same_as<P, nn::Weight>)
+                    check(out.add(module, parameter));
+                else
+                    check(out.add(detail::joined(module, name), parameter));
+            });
+        if constexpr (nn::Quantizable<N>)
+            if (detail::is_quantized_module(m)) {
+                dtype type = dtype::f32;
+                if constexpr (requires { m.weight.type(); }) type = m.weight.type();
+                check(out.add_scale(detail::joined(module, "input_scale"), m.activation.input_scale, type));
+                check(out.add_scale(detail::joined(module, "output_scale"), m.activation.output_scale, type));
+            }
+    });
+    if (problem) return *problem;
+    return std::move(out.tensors);
+}
+
+template <Model M>
+io::quantization_map quantization_map_of(M const& model) {
+    io::quantization_map map;
+    nn::for_each_module(model, [&]<class N>(std::string_view name, N const& m) {
+        if (!detail::is_quantized_module(m)) return;
+        auto& e = map.entries.emplace_back();
+        e.module = name;
+        if constexpr (HasWeight<N>)
+            if (m.weight.scheme()) e.weights = m.weight.scheme()->type;
+        if constexpr (nn::Quantizable<N>) e.activations = m.activation.type;
+    });
+    return map;
+}
+
+template <Model M>
+io::metadata_list metadata_of(M const& model) {
+    io::metadata_list list{{"format", "pt"}, {std::string(detail::version_key), std::string(detail::format_version)}};
+    nn::for_each_module(model, [&]<class N>(std::string_view name, N const& m) {
+        if (!detail::is_quantized_module(m)) return;
+        std::string text;
+        if constexpr (HasWeight<N>)
+            if (auto const& scheme = m.weight.scheme()) {
+                auto const* const q = m.weight.is_frozen() ? m.weight.quantized() : nullptr;
+                std::size_t const group = q == nullptr             ? scheme->group
+                                          : q->layout().is_whole() ? 0
+                                                                   : q->layout().group_size();
+                text += "weights=" + std::string(scheme->type.name()) + " axis=0 group=" + std::to_string(group) +
+                        " packing=planar";
+                if (scheme->hqq) text += " optimizer=hqq";
+            }
+        if constexpr (nn::Quantizable<N>)
+            if (m.activation.type) {
+                if (!text.empty()) text += ' ';
+                text += "activations=" + std::string(m.activation.type->name()) +
+                        (m.activation.quantize_output ? " output=quantized" : " output=float");
+            }
+        list.emplace_back(std::string(detail::module_key) + std::string(name), std::move(text));
+    });
+    return list;
+}
+
+}  // namespace quanto::inline v0
