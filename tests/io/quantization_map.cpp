@@ -35,8 +35,19 @@ TEST_CASE("a wrong quantization map names the module") {
     CHECK(problem(R"({"fc1": {"weights": "qint4", "weights": "qint4"}})") == "q.json: fc1: weights occurs twice");
     CHECK(problem(R"({"fc1": {"weights": "qint4", "activations": "none", "x": "y"}})") ==
           "q.json: fc1: unknown field x");
-    CHECK(problem(R"({"a": {"weights": "none", "activations": "none"}, "a": {}})") == "q.json: a: occurs twice");
-    CHECK(problem(R"({"fc1": {"weights": 4, "activations": "none"}})").find("q.json: byte") == 0);
+    CHECK(
+        problem(
+            R"({"a": {"weights": "none", "activations": "none"}, "a": {"weights": "none", "activations": "none"}})") ==
+        "q.json: a: occurs twice");
+    CHECK(problem(R"({"fc1": {"weights": 4, "activations": "none"}})").find("q.json: fc1: byte") == 0);
     CHECK(problem("").find("q.json: byte 0") == 0);
     CHECK(problem("[]").find("q.json: byte 0") == 0);
+}
+
+TEST_CASE("a map with a module twice is not written") {
+    io::quantization_map map;
+    map.entries = {{"a", qint4{}, {}}, {"b", qint4{}, {}}, {"a", qint8{}, {}}};
+    auto const done = io::write_quantization_map("/tmp/quanto-never-written.json", map);
+    REQUIRE(!done);
+    CHECK(std::string(done.error().c_str()) == "/tmp/quanto-never-written.json: a: occurs twice");
 }

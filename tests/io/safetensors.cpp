@@ -167,6 +167,26 @@ TEST_CASE("two tensors of one name are not written") {
     CHECK(contents(folder.file()).empty());
 }
 
+TEST_CASE("what could not be read again is not written") {
+    Folder const folder;
+    auto const text = [&](std::vector<SafetensorsFile::entry> const& tensors, io::metadata_list const& metadata = {}) {
+        auto const done = io::write_safetensors(folder.file(), tensors, metadata);
+        return done ? std::string() : std::string(done.error().message());
+    };
+    Tensor<float> const x(extents{2});
+    CHECK(text({{"\xff", x}}).find("not UTF-8") != std::string::npos);
+    CHECK(text({{"__metadata__", x}}).find("two entries are named __metadata__") != std::string::npos);
+    CHECK(text({{"w", any_tensor(dtype::f32, extents{3}, x.bytes())}}).find("w: 8 bytes for a shape of 12") !=
+          std::string::npos);
+    CHECK(text({{"w", x}}, {{"a", "1"}, {"a", "2"}}).find("two entries are named a") != std::string::npos);
+    CHECK(contents(folder.file()).empty());
+}
+
+TEST_CASE("a long name does not hide the problem") {
+    std::string const name(300, 'n');
+    CHECK(problem(file_of("{\"" + name + "\":{}}")).find("dtype is missing") != std::string::npos);
+}
+
 TEST_CASE("a disk that fills up leaves the old file and nothing else") {
     Folder const folder;
     REQUIRE(io::write_safetensors(folder.file(), {{"x", Tensor<float>(extents{4})}}));

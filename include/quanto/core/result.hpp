@@ -89,8 +89,12 @@ public:
         return append(std::string_view{digits + n, sizeof digits - n});
     }
 
-    // The same error seen from further out: error(..).within("fc1") reads "fc1: ...".
-    constexpr error within(std::string_view where) const noexcept { return error(code_, where, ": ", message()); }
+    // The same error seen from further out: error(..).within("fc1") reads "fc1: ...". Of a long name only the start is
+    // kept, so that it does not hide what is wrong.
+    constexpr error within(std::string_view where) const noexcept {
+        constexpr std::size_t most = 120;
+        return error(code_, where.substr(0, most), where.size() > most ? "...: " : ": ", message());
+    }
 
 private:
     errc code_;

@@ -58,6 +58,7 @@ public:
         return at != end() && at->name == name ? &at->tensor : nullptr;
     }
 
+    // In the order of their keys.
     metadata_list const& metadata() const noexcept { return metadata_; }
     std::string const* metadata(std::string_view key) const noexcept {
         for (auto const& [k, v] : metadata_)
@@ -120,10 +121,13 @@ private:
         std::string key, value;
         for (json.enter_object(); json.next_key(key);) {
             if (!json.read_string(value)) return json.error().within("__metadata__");
-            if (metadata(key) != nullptr) return error(errc::malformed, "__metadata__: ", key, " occurs twice");
             metadata_.emplace_back(key, value);
         }
         if (!json.ok()) return json.error().within("__metadata__");
+        std::sort(metadata_.begin(), metadata_.end());
+        for (std::size_t i = 1; i < metadata_.size(); ++i)
+            if (metadata_[i - 1].first == metadata_[i].first)
+                return error(errc::malformed, metadata_[i].first, " occurs twice").within("__metadata__");
         return success{};
     }
 

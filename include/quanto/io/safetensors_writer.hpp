@@ -14,9 +14,39 @@
 
 namespace quanto::inline v0::io {
 
-// Errors: invalid_argument (a name twice, or "__metadata__"), and those of write_file_atomically.
+namespace detail {
+
+// What the reader would refuse is not written over a file that it accepts.
+inline result<success> check_writable(std::vector<SafetensorsFile::entry> const& tensors,
+                                      metadata_list const& metadata) {
+    std::vector<std::string_view> names{"__metadata__"}, keys;
+    for (auto const& t : tensors) {
+        names.push_back(t.name);
+        if (!is_utf8(t.name)) return error(errc::invalid_argument, t.name, ": the name is not UTF-8");
+        std::size_t const size = t.tensor.bytes().size(), expected = t.tensor.size() * size_of(t.tensor.type());
+        if (size != expected)
+            return error(errc::invalid_argument, size, " bytes for a shape of ", expected).within(t.name);
+    }
+    for (auto const& [key, value] : metadata) {
+        keys.push_back(key);
+        if (!is_utf8(key) || !is_utf8(value)) return error(errc::invalid_argument, key, ": the metadata is not UTF-8");
+    }
+    for (auto* list : {&names, &keys}) {
+        std::sort(list->begin(), list->end());
+        auto const twice = std::adjacent_find(list->begin(), list->end());
+        if (twice != list->end()) return error(errc::invalid_argument, "two entries are named ", *twice);
+    }
+    return success{};
+}
+
+}  // namespace detail
+
+// Errors: invalid_argument (a name twice or not UTF-8, "__metadata__", a tensor without its bytes), and those of
+// write_file_atomically.
 inline result<success> write_safetensors(std::string const& path, std::vector<SafetensorsFile::entry> const& tensors,
                                          metadata_list const& metadata = {}) {
+    if (auto ok = detail::check_writable(tensors, metadata); !ok) return ok.error().within(tail(path));
+
     std::vector<SafetensorsFile::entry const*> order;
     for (auto const& t : tensors) order.push_back(&t);
     // Wide types by descending size; their total may end anywhere, so tensors of 16-byte multiples come before the
@@ -28,12 +58,6 @@ inline result<success> write_safetensors(std::string const& path, std::vector<Sa
     };
     std::sort(order.begin(), order.end(),
               [&](auto const* a, auto const* b) { return rank(a) != rank(b) ? rank(a) < rank(b) : a->name < b->name; });
-
-    std::vector<std::string_view> names{"__metadata__"};
-    for (auto const& t : tensors) names.push_back(t.name);
-    std::sort(names.begin(), names.end());
-    if (auto const twice = std::adjacent_find(names.begin(), names.end()); twice != names.end())
-        return error(errc::invalid_argument, tail(path), ": two entries are named ", *twice);
 
     std::string header = "{";
     if (!metadata.empty()) {
@@ -62,6 +86,8 @@ inline result<success> write_safetensors(std::string const& path, std::vector<Sa
         offset += size;
     }
     header += '}';
+    if (header.size() > SafetensorsFile::header_limit - 64)
+        return error(errc::unsupported, "the header would exceed 100000000 bytes").within(tail(path));
     header.append((64 - (8 + header.size()) % 64) % 64, ' ');
 
     return write_file_atomically(path, [&](FileSink& sink) {
