@@ -32,10 +32,9 @@ eigen_map<T> to_eigen(Tensor<T>& t) noexcept {
 
 // A row-major matrix of Eigen, or a map or block of one with an inner stride of 1.
 template <class Derived>
-matrix_view<typename Derived::Scalar const> as_matrix(Eigen::DenseBase<Derived> const& m) noexcept {
-    static_assert(Derived::IsRowMajor,
-                  "quanto: only row-major matrices of Eigen can be viewed: declare Eigen::RowMajor");
-    static_assert(Derived::InnerStrideAtCompileTime == 1, "quanto: the elements of a row must lie side by side");
+requires(Derived::IsRowMajor&& Derived::InnerStrideAtCompileTime ==
+         1) matrix_view<typename Derived::Scalar const> as_matrix(Eigen::DenseBase<Derived> const& m)
+noexcept {
     auto const& d = m.derived();
     return {d.data(), static_cast<std::size_t>(d.rows()), static_cast<std::size_t>(d.cols()),
             static_cast<std::size_t>(d.outerStride())};

@@ -13,6 +13,12 @@ inline any_tensor declared(extents const& shape) noexcept { return {dtype::f32, 
 // Whether all elements are there: not only declared, nor a copy for which there was no memory.
 inline bool has_values(any_tensor const& x) noexcept { return x.bytes().size() >= x.size() * size_of(x.type()); }
 
+inline bool has_values(any_qtensor const& q) noexcept {
+    auto const& p = q.parts();
+    return p.scale.size() >= p.layout.groups() * size_of(p.scale_type) && (q.size() == 0 || p.codes.size() != 0) &&
+           (q.type().bits() == 8 || p.shift.size() >= p.layout.groups());
+}
+
 inline bool is_aligned(any_tensor const& x) noexcept {
     return reinterpret_cast<std::uintptr_t>(x.bytes().data()) % size_of(x.type()) == 0;
 }

@@ -37,7 +37,8 @@ struct Linear {
     Activation operator()(Activation const& given) const {
         if (!given) return given;
         if (auto problem = mismatch(given)) return *problem;
-        Activation const x = activation.quantized_input(given);
+        auto const quantized = activation.quantized_input(given);
+        Activation const& x = quantized ? *quantized : given;
         if (!x) return x;
 
         extents shape = x.shape();
@@ -48,7 +49,8 @@ struct Linear {
         if (y->size() != 0 && x.size() != 0)
             if (auto done = multiply(x, *y, where); !done) return done.error();
         if (bias)
-            for (std::size_t i = 0, n = out_features(); i != y->size(); ++i) (*y)[i] += (*bias)[i % n];
+            for (std::size_t i = 0, n = out_features(); i != y->size(); i += n)
+                for (std::size_t j = 0; j != n; ++j) (*y)[i + j] += (*bias)[j];
         return activation.quantized_output(like(x, std::move(*y)));
     }
 

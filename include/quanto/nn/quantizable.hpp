@@ -86,16 +86,17 @@ struct activation_state {
     bool quantize_output = true;
     lent<nn::recorder> recorder{};
 
-    // The input as the module computes with it.
-    Activation quantized_input(Activation const& x) const {
-        if (!type || !x) return x;
+    // The input as the module computes with it; nothing: as it is.
+    std::optional<Activation> quantized_input(Activation const& x) const {
+        if (!type || !x) return std::nullopt;
         auto* const r = recorder.get();
         if (r != nullptr) {
             r->input(x);
             if (x.is_quantized()) r->read_quantized(x);
         }
         auto const scale = r != nullptr ? r->input_scale : input_scale;
-        return scale ? quantize_activation(x, *type, *scale) : x;
+        if (!scale || x.is_quantized()) return std::nullopt;
+        return quantize_activation(x, *type, *scale);
     }
     // The same for a module that computes in float: the input's scale is recorded, nothing else.
     void observe_input(Activation const& x) const {

@@ -14,15 +14,7 @@ class Sequential {
 public:
     explicit Sequential(Ms... modules) : modules_(std::move(modules)...) {}
 
-    Activation operator()(Activation const& x) const {
-        return std::apply(
-            [&](auto const&... modules) {
-                Activation y = x;
-                ((y = modules(y)), ...);
-                return y;
-            },
-            modules_);
-    }
+    Activation operator()(Activation const& x) const { return run<0>(x); }
 
     static void children(auto& self, auto&& each) {
         std::apply(
@@ -43,6 +35,14 @@ public:
     }
 
 private:
+    template <std::size_t I>
+    Activation run(Activation const& x) const {
+        if constexpr (I == sizeof...(Ms))
+            return x;
+        else
+            return run<I + 1>(get<I>()(x));
+    }
+
     std::tuple<Ms...> modules_;
 };
 

@@ -60,7 +60,9 @@ public:
     // The float type in which it was made: that of the master, or of the scales.
     dtype type() const noexcept { return master_ ? master_->type() : dtype_; }
     bool is_frozen() const noexcept { return !master_; }
-    bool has_values() const noexcept { return (is_frozen() && quantized_) || (master_ && nn::has_values(*master_)); }
+    bool has_values() const noexcept {
+        return (!master_ || nn::has_values(*master_)) && (!quantized_ || nn::has_values(*quantized_));
+    }
     any_tensor const* master() const noexcept { return master_ ? &*master_ : nullptr; }
     any_qtensor const* quantized() const noexcept { return quantized_ ? &*quantized_ : nullptr; }
     std::optional<weight_scheme> const& scheme() const noexcept { return scheme_; }

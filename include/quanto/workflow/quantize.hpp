@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <quanto/nn/module.hpp>
 #include <quanto/nn/quantizable.hpp>
 #include <quanto/nn/weight.hpp>
 #include <quanto/workflow/pattern.hpp>
@@ -102,7 +103,8 @@ result<quantize_report> quantize(M& model, quantize_options const& options) {
                 ++next;
             }
         if constexpr (nn::Quantizable<N>)
-            if (options.activations) module.activation.type = options.activations;
+            if (options.activations && module.activation.type != options.activations)
+                module.activation = {.type = options.activations};  // scales of another type mean nothing
     });
     return report;
 }

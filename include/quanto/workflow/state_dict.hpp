@@ -61,6 +61,7 @@ public:
         return success{};
     }
     result<success> add(std::string_view module, nn::Weight const& w) {
+        if (!w.has_values()) return error(errc::missing, joined(module, "weight"), ": no values were loaded");
         if (!w.is_frozen()) return add(joined(module, "weight"), *w.master());
         any_qtensor const& q = *w.quantized();
         auto const& p = q.parts();
