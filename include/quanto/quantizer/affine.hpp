@@ -21,7 +21,8 @@ template <SubByteQType Q>
 constexpr affine_parameters affine_range(float min, float max, dtype stored = dtype::f32) noexcept {
     float const shift = stored_as(-min, stored);
     if (min == max) return {1.0f, shift};
-    return {detail::storable_scale((max - min) / static_cast<float>(levels<Q>), stored), shift};
+    float const most = static_cast<float>(levels<Q>);
+    return {detail::storable_scale((max - min) / most, most, stored), shift};
 }
 
 // Precondition of all: scale > 0, finite values.
