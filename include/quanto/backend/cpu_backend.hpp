@@ -1,4 +1,7 @@
-// cpu_backend = the fastest kernels that this processor runs, chosen once, at construction.
+// cpu_backend = the fastest kernels (kernels/matmul/kernel_list.hpp) that this processor runs. It allocates nothing.
+//     explain_matmul(M, w)  which kernel a product uses, and why
+// The rows of w are split over the executor in tiles of fixed size: results do not depend on the number of threads.
+// |error of y[m][n]| <= (K + 4) * 2^-24 * sum_k |x[m][k]| * (|code * scale| + |shift|); the integer product is exact.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +11,8 @@
 #include <quanto/backend/backend.hpp>
 #include <quanto/backend/executor.hpp>
 #include <quanto/core/memory.hpp>
+#include <quanto/kernels/floating_point_guard.hpp>
+#include <quanto/kernels/matmul/kernel_list.hpp>
 #include <quanto/kernels/matmul/reference.hpp>
 
 namespace quanto::inline v0 {
@@ -18,25 +23,76 @@ struct cpu_options {
     std::string_view force_isa{};            // cap: "portable", "avx2", "avx512"; empty: the best there is
 };
 
+struct kernel_choice {
+    std::string_view op, kernel, reason;
+};
+
 class cpu_backend {
 public:
-    constexpr explicit cpu_backend(cpu_options const& options = {}) noexcept : options_(options) {}
+    static constexpr std::size_t rows_per_task = 32;
+
+    constexpr explicit cpu_backend(cpu_options const& options = {}) noexcept
+        : options_(options), cap_(capped(isa::avx512, options.force_isa)) {}
     static constexpr std::string_view name() noexcept { return "cpu"; }
 
     template <QType Q>
     void matmul(matrix_view<float const> x, qtensor_view<Q> const& w, matrix_view<float> y) const noexcept {
-        matmul_reference(x, w, y);
+        if (x.cols == 0) return matmul_reference(x, w, y);
+        multiply<Q>(x, detail::weight_rows<Q>(w), y);
     }
     void matmul(matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y) const noexcept {
-        matmul_reference(x, w, y);
+        if (x.cols == 0) return matmul_reference(x, w, y);
+        multiply<float>(x, detail::weight_rows<float>(w), y);
     }
     void matmul(matrix_view<std::int8_t const> x, float x_scale, qtensor_view<qint8> const& w,
                 matrix_view<float> y) const noexcept {
-        matmul_reference(x, x_scale, w, y);
+        if (x.cols == 0) return matmul_reference(x, x_scale, w, y);
+        detail::weight_rows<qint8> const rows_of_w(w);
+        for_rows(y, x.cols, [&](row_range rows) { matmul_int8(target(), x, x_scale, rows_of_w, y, rows); });
+    }
+
+    template <QType Q>
+    kernel_choice explain_matmul(std::size_t, qtensor_view<Q> const&) const noexcept {
+        kernel_choice choice{"matmul", {}, {}};
+        for_each_matmul_kernel_of<Q>([&]<class K>(K) {
+            if (K::target == target()) choice.kernel = K::name;
+        });
+        choice.reason = target() == detect_isa() ? "the best instruction set of this processor"
+                        : cap_ == target()       ? "capped by cpu_options::force_isa"
+                                                 : "capped by QUANTO_ISA in the environment";
+        return choice;
     }
 
 private:
+    isa target() const noexcept { return cap_ < best_isa() ? cap_ : best_isa(); }
+
+    template <class W>
+    void multiply(matrix_view<float const> x, detail::weight_rows<W> const& w, matrix_view<float> y) const noexcept {
+        for_rows(y, x.cols, [&](row_range rows) {
+            for_each_matmul_kernel_of<W>([&]<class K>(K) {
+                if (K::target == target()) K::run(x, w, y, rows);
+            });
+        });
+    }
+
+    // Small products, below some microseconds of work, stay on the calling thread.
+    template <class F>
+    void for_rows(matrix_view<float> y, std::size_t k, F const& multiply_rows) const noexcept {
+        auto const task = [&](std::size_t i) {
+            floating_point_guard const guard;
+            std::size_t const begin = i * rows_per_task;
+            multiply_rows({begin, y.cols - begin < rows_per_task ? y.cols : begin + rows_per_task});
+        };
+        std::size_t const tasks = ceil_div(y.cols, rows_per_task);
+        bool const small = y.rows * y.cols < (std::size_t{1} << 18) / (k + 1);
+        if (options_.executor && !small)
+            options_.executor->run(tasks, task);
+        else
+            inline_executor::run(tasks, task);
+    }
+
     cpu_options options_;
+    isa cap_;
 };
 
 static_assert(Backend<cpu_backend>);

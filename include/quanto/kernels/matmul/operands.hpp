@@ -1,0 +1,80 @@
+// What the matmul kernels of every instruction set share: where the codes of one group of one row lie.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <quanto/tensor/qtensor.hpp>
+
+namespace quanto::inline v0 {
+
+// Rows [begin, end) of a weight.
+struct row_range {
+    std::size_t begin, end;
+};
+
+namespace detail {
+
+// Elements t of a group: value = code * scale - shift, code = (bytes[t] >> down) & mask.
+struct group_source {
+    std::uint8_t const* bytes = nullptr;
+    int down = 0;
+    float scale = 1.0f, shift = 0.0f;
+};
+
+// The weight as kernels walk it: rows of `groups` groups of `group` elements, the last one shorter. W: a qtype or
+// float.
+template <class W>
+struct weight_rows {
+    qtensor_view<W> w;
+    std::size_t cols = 0, group = 0, groups = 0, packed_rows = 0;
+    bool regrouped = false;  // a row of codes is one group, not one row
+
+    explicit weight_rows(qtensor_view<W> const& v) noexcept
+        : w(v),
+          cols(v.layout.length()),
+          group(v.layout.group_size()),
+          groups(v.layout.groups_per_line()),
+          packed_rows(v.packing().packed_rows()),
+          regrouped(v.layout.code_cols() != v.layout.length()) {}
+
+    group_source operator()(std::size_t n, std::size_t g) const noexcept {
+        std::size_t row = regrouped ? n * groups + g : n;
+        group_source s;
+        while (row >= packed_rows) row -= packed_rows, s.down += W::bits;
+        s.bytes = w.codes + row * w.layout.code_cols() + (regrouped ? 0 : g * group);
+        std::size_t const i = n * groups + g;
+        s.scale = w.scale(i);
+        s.shift = w.shift(i);
+        return s;
+    }
+};
+
+template <>
+struct weight_rows<float> {
+    matrix_view<float const> w;
+    std::size_t cols = 0, group = 0, groups = 1;
+
+    explicit weight_rows(matrix_view<float const> v) noexcept : w(v), cols(v.cols), group(v.cols) {}
+    group_source operator()(std::size_t n, std::size_t) const noexcept {
+        return {reinterpret_cast<std::uint8_t const*>(w.row(n)), 0, 1.0f, 0.0f};
+    }
+};
+
+template <class W>
+weight_rows(qtensor_view<W> const&) -> weight_rows<W>;
+
+// One row by the definition: for float8 codes that are NaN or infinite.
+template <QType Q>
+void matmul_row_by_definition(matrix_view<float const> x, qtensor_view<Q> const& w, matrix_view<float> y,
+                              std::size_t n) noexcept {
+    for (std::size_t m = 0; m != x.rows; ++m) {
+        double sum = 0.0;
+        for (std::size_t k = 0; k != x.cols; ++k)
+            sum += static_cast<double>(x(m, k)) * static_cast<double>(w[n * x.cols + k]);
+        y(m, n) = static_cast<float>(sum);
+    }
+}
+
+}  // namespace detail
+}  // namespace quanto::inline v0

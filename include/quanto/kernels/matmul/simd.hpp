@@ -1,0 +1,38 @@
+// The matmul kernels (simd.inl) for every instruction set that this compiler can target:
+//     detail::portable::matmul(x, weight_rows(w), y, {n0, n1})     and avx2, avx512; y[:, n0 .. n1)
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <quanto/kernels/isa.hpp>
+#include <quanto/kernels/matmul/operands.hpp>
+
+namespace quanto::inline v0::detail {
+
+#define QUANTO_KERNEL_BYTES 16
+namespace portable {
+#include <quanto/kernels/matmul/simd.inl>
+}
+#undef QUANTO_KERNEL_BYTES
+
+#if QUANTO_TARGETS_X86
+QUANTO_TARGET_BEGIN("avx2,fma")
+#define QUANTO_KERNEL_BYTES 32
+namespace avx2 {
+#include <quanto/kernels/matmul/simd.inl>
+}
+#undef QUANTO_KERNEL_BYTES
+QUANTO_TARGET_END
+
+QUANTO_TARGET_BEGIN("avx2,fma,avx512f,avx512bw")
+#define QUANTO_KERNEL_BYTES 64
+namespace avx512 {
+#include <quanto/kernels/matmul/simd.inl>
+}
+#undef QUANTO_KERNEL_BYTES
+QUANTO_TARGET_END
+#endif
+
+}  // namespace quanto::inline v0::detail

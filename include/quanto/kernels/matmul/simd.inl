@@ -1,0 +1,196 @@
+// The matmul kernels, included by simd.hpp once per instruction set; no include guard on purpose. Before it a namespace
+// and
+//     QUANTO_KERNEL_BYTES   bytes of a vector
+// y[m][n]: lane l of a vector sums the elements k with k % lanes == l in f32 (8-bit types: per group, then times
+// scale), the lanes are summed by halves. The order depends on the instruction set only, not on M, N or threads.
+
+typedef float vf __attribute__((vector_size(QUANTO_KERNEL_BYTES)));
+typedef std::int32_t vi __attribute__((vector_size(QUANTO_KERNEL_BYTES)));
+inline constexpr std::size_t lanes = QUANTO_KERNEL_BYTES / 4;
+inline constexpr std::size_t row_tile = 4;
+
+#define QUANTO_INLINE __attribute__((always_inline)) inline
+
+QUANTO_INLINE vf load_f32(void const* p) noexcept {
+    vf v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+
+// Bytes to 32-bit integers.
+template <bool Signed>
+QUANTO_INLINE vi load_bytes(std::uint8_t const* p) noexcept {
+#if QUANTO_KERNEL_BYTES == 64
+    __m128i const b = _mm_loadu_si128(reinterpret_cast<__m128i const*>(p));
+    return (vi)(Signed ? _mm512_maskz_cvtepi8_epi32(0xffff, b) : _mm512_maskz_cvtepu8_epi32(0xffff, b));
+#elif QUANTO_KERNEL_BYTES == 32
+    __m128i const b = _mm_loadl_epi64(reinterpret_cast<__m128i const*>(p));
+    return (vi)(Signed ? _mm256_cvtepi8_epi32(b) : _mm256_cvtepu8_epi32(b));
+#else
+    if constexpr (Signed)
+        return vi{static_cast<std::int8_t>(p[0]), static_cast<std::int8_t>(p[1]), static_cast<std::int8_t>(p[2]),
+                  static_cast<std::int8_t>(p[3])};
+    else
+        return vi{p[0], p[1], p[2], p[3]};
+#endif
+}
+
+// `lanes` weights. 8-bit types leave the scale to the end of the group.
+template <class W>
+QUANTO_INLINE vf decode(std::uint8_t const* p, int down, vf scale, vf shift) noexcept {
+    if constexpr (std::is_same_v<W, float>) {
+        return load_f32(p);
+    } else if constexpr (W::is_floating_point) {
+        // Exponent and mantissa moved to where float has them; the bias by an exact multiplication (subnormals too).
+        constexpr int up = 23 - W::format::mantissa_bits;
+        constexpr std::int32_t mask = static_cast<std::int32_t>(0x8000'0000u | (0x7fu << up));
+        constexpr float bias = bit_cast<float>(static_cast<std::uint32_t>(254 - W::format::bias) << 23);
+        vi const bits = (load_bytes<true>(p) << up) & mask;
+        return (vf)bits * bias;
+    } else if constexpr (W::bits == 8) {
+        return __builtin_convertvector(load_bytes<true>(p), vf);
+    } else {
+        vi const code = (load_bytes<false>(p) >> down) & ((1 << W::bits) - 1);
+        return __builtin_convertvector(code, vf) * scale - shift;
+    }
+}
+
+QUANTO_INLINE float sum_lanes(vf v) noexcept {
+    float lane[lanes];
+    __builtin_memcpy(lane, &v, sizeof v);
+    for (std::size_t half = lanes / 2; half != 0; half /= 2)
+        for (std::size_t i = 0; i != half; ++i) lane[i] += lane[i + half];
+    return lane[0];
+}
+
+// y(m0 .. m0 + M, n0 .. n0 + R).
+template <class W, std::size_t R, std::size_t M>
+inline void tile(matrix_view<float const> x, weight_rows<W> const& w, matrix_view<float> y, std::size_t n0,
+                 std::size_t m0) noexcept {
+    constexpr bool late_scale = [] {
+        if constexpr (std::is_same_v<W, float>)
+            return false;
+        else
+            return W::bits == 8;
+    }();
+    constexpr std::size_t width = std::is_same_v<W, float> ? 4 : 1;  // bytes per element
+    vf total[R][M] = {};
+    for (std::size_t g = 0; g != w.groups; ++g) {
+        std::size_t const begin = g * w.group;
+        std::size_t const size = w.cols - begin < w.group ? w.cols - begin : w.group, whole = size - size % lanes;
+        group_source s[R];
+        vf scale[R], shift[R], sum[R][M];
+        for (std::size_t r = 0; r != R; ++r) {
+            s[r] = w(n0 + r, g);
+            scale[r] = vf{} + s[r].scale;
+            shift[r] = vf{} + s[r].shift;
+            for (std::size_t m = 0; m != M; ++m) sum[r][m] = late_scale ? vf{} : total[r][m];
+        }
+        float const* xs[M];
+        for (std::size_t m = 0; m != M; ++m) xs[m] = x.row(m0 + m) + begin;
+        for (std::size_t t = 0; t != whole; t += lanes) {
+            vf v[M];
+            for (std::size_t m = 0; m != M; ++m) v[m] = load_f32(xs[m] + t);
+            for (std::size_t r = 0; r != R; ++r) {
+                vf const weight = decode<W>(s[r].bytes + t * width, s[r].down, scale[r], shift[r]);
+                for (std::size_t m = 0; m != M; ++m) sum[r][m] += weight * v[m];
+            }
+        }
+        if (whole != size) {  // the rest, padded with zeros
+            std::size_t const rest = size - whole;
+            vf v[M] = {};
+            for (std::size_t m = 0; m != M; ++m) __builtin_memcpy(&v[m], xs[m] + whole, rest * 4);
+            for (std::size_t r = 0; r != R; ++r) {
+                std::uint8_t padded[QUANTO_KERNEL_BYTES] = {};
+                __builtin_memcpy(padded, s[r].bytes + whole * width, rest * width);
+                vf const weight = decode<W>(padded, s[r].down, scale[r], shift[r]);
+                for (std::size_t m = 0; m != M; ++m) sum[r][m] += weight * v[m];
+            }
+        }
+        for (std::size_t r = 0; r != R; ++r)
+            for (std::size_t m = 0; m != M; ++m)
+                total[r][m] = late_scale ? total[r][m] + sum[r][m] * scale[r] : sum[r][m];
+    }
+    for (std::size_t r = 0; r != R; ++r)
+        for (std::size_t m = 0; m != M; ++m) y(m0 + m, n0 + r) = sum_lanes(total[r][m]);
+}
+
+template <class W, std::size_t R>
+inline void row_block(matrix_view<float const> x, weight_rows<W> const& w, matrix_view<float> y,
+                      std::size_t n) noexcept {
+    std::size_t m = 0;
+    for (; x.rows - m >= 4; m += 4) tile<W, R, 4>(x, w, y, n, m);
+    for (; m != x.rows; ++m) tile<W, R, 1>(x, w, y, n, m);
+}
+
+// Whether one of n float8 codes is NaN or infinite.
+template <class Q>
+bool has_special(std::uint8_t const* codes, std::size_t n) noexcept {
+    unsigned char found = 0;
+    for (std::size_t i = 0; i != n; ++i) {
+        if constexpr (Q::format::finite_codes == 0x80)
+            found = static_cast<unsigned char>(found | (codes[i] == 0x80));
+        else
+            found =
+                static_cast<unsigned char>(found | ((codes[i] & 0x7f) >= static_cast<int>(Q::format::finite_codes)));
+    }
+    return found != 0;
+}
+
+template <class W>
+void matmul(matrix_view<float const> x, weight_rows<W> const& w, matrix_view<float> y, row_range rows) noexcept {
+    std::size_t n = rows.begin;
+    for (; rows.end - n >= row_tile; n += row_tile) row_block<W, row_tile>(x, w, y, n);
+    for (; n != rows.end; ++n) row_block<W, 1>(x, w, y, n);
+    if constexpr (!std::is_same_v<W, float>)
+        if constexpr (W::is_floating_point)
+            for (n = rows.begin; n != rows.end; ++n)
+                if (has_special<W>(w.w.codes + n * w.cols, w.cols)) matmul_row_by_definition(x, w.w, y, n);
+}
+
+// sum_k a[k] * b[k], exact.
+QUANTO_INLINE std::int32_t dot(std::int8_t const* a, std::int8_t const* b, std::size_t n) noexcept {
+    std::size_t k = 0;
+    std::int32_t sum = 0;
+#if QUANTO_KERNEL_BYTES == 64
+    __m512i acc = _mm512_setzero_si512();
+    for (; n - k >= 32; k += 32) {
+        __m512i const u =
+            _mm512_maskz_cvtepi8_epi16(~__mmask32{}, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(a + k)));
+        __m512i const v =
+            _mm512_maskz_cvtepi8_epi16(~__mmask32{}, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(b + k)));
+        acc = _mm512_add_epi32(acc, _mm512_madd_epi16(u, v));
+    }
+    vi const lane = (vi)acc;
+    for (std::size_t i = 0; i != lanes; ++i) sum += lane[i];
+#elif QUANTO_KERNEL_BYTES == 32
+    __m256i acc = _mm256_setzero_si256();
+    for (; n - k >= 16; k += 16) {
+        __m256i const u = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<__m128i const*>(a + k)));
+        __m256i const v = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<__m128i const*>(b + k)));
+        acc = _mm256_add_epi32(acc, _mm256_madd_epi16(u, v));
+    }
+    vi const lane = (vi)acc;
+    for (std::size_t i = 0; i != lanes; ++i) sum += lane[i];
+#endif
+    for (; k != n; ++k) sum += a[k] * b[k];
+    return sum;
+}
+
+inline void matmul_int8(matrix_view<std::int8_t const> x, float x_scale, weight_rows<qint8> const& w,
+                        matrix_view<float> y, row_range rows) noexcept {
+    for (std::size_t n = rows.begin; n != rows.end; ++n)
+        for (std::size_t m = 0; m != x.rows; ++m) {
+            float total = 0.0f;
+            for (std::size_t g = 0; g != w.groups; ++g) {
+                std::size_t const begin = g * w.group, size = w.cols - begin < w.group ? w.cols - begin : w.group;
+                group_source const s = w(n, g);
+                std::int32_t const sum = dot(x.row(m) + begin, reinterpret_cast<std::int8_t const*>(s.bytes), size);
+                float const scaled = rounded(static_cast<float>(sum) * (x_scale * s.scale));
+                total = g == 0 ? scaled : total + scaled;
+            }
+            y(m, n) = total;
+        }
+}
+
+#undef QUANTO_INLINE
