@@ -1,6 +1,7 @@
 // Everything but what needs something more: eigen.hpp (Eigen), backend/thread_executor.hpp (threads).
 #pragma once
 
+#include <quanto/backend/reference_backend.hpp>
 #include <quanto/io/safetensors.hpp>
 #include <quanto/io/safetensors_writer.hpp>
 #include <quanto/nn/flatten.hpp>

@@ -1,17 +1,17 @@
-// The smallest program that uses the library: four codes of four bits in two bytes, and back.
-#include <cstdint>
+// The smallest program that does what the library is for: a layer is quantized to four bits and still computes.
 #include <cstdio>
 
-#include <quanto/tensor/packing.hpp>
-#include <quanto/tensor/tensor.hpp>
-#include <quanto/types/qtype.hpp>
+#include <quanto/quanto.hpp>
 
 int main() {
-    quanto::Tensor<std::uint8_t> packed(1, 2);
-    quanto::planar_packing<quanto::qint4::bits> const packing{2, 2};
-    if (!packed || packed.size() != packing.bytes()) return 1;
-    for (std::size_t i = 0; i < 4; ++i) packing.set(packed.data(), i, static_cast<std::uint8_t>(15 - i));
-    for (std::size_t i = 0; i < 4; ++i)
-        if (packing.get(packed.data(), i) != 15 - i) return 1;
+    using namespace quanto;
+    Tensor<float> w(4, 64), x(1, 64);
+    for (std::size_t i = 0; i != w.size(); ++i) w[i] = static_cast<float>(i % 16) / 16.0f;  // 16 values: exact in 4 bits
+    x[3] = 2.0f;
+    nn::Linear layer{w};
+    if (!quantize(layer, {.weights = qint4{}})) return 1;
+    freeze(layer);
+    auto const y = layer(x).value();
+    if (!y || (*y)[0] != 0.375f) return 1;
     std::printf("quanto %d.%d.%d\n", QUANTO_VERSION_MAJOR, QUANTO_VERSION_MINOR, QUANTO_VERSION_PATCH);
 }
