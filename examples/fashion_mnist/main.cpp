@@ -95,9 +95,9 @@ private:
 
 result<Mlp> load_float(std::string const& path) {
     auto const file = io::open_safetensors(path);
-    if (!file) return file.error();
+    if (!file) return file.error().within("cannot load the weights");
     Mlp model;
-    if (auto done = load_state(model, *file); !done) return done.error();
+    if (auto done = load_state(model, *file); !done) return done.error().within("cannot load the weights");
     return model;
 }
 
