@@ -35,7 +35,7 @@ Mlp float_model(dtype type) {
     REQUIRE(report->bytes_mapped != 0);
     if (type == dtype::f32) return m;
     nn::for_each_module(m, [&]<class N>(std::string_view, N& module) {
-        if constexpr (HasWeight<N>)
+        if constexpr (nn::HasWeight<N>)
             module.weight = nn::Weight(converted(*module.weight.master(), type));
         else if constexpr (nn::HasParameters<N>)
             module.weight = converted(module.weight, type);

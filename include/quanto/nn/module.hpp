@@ -8,6 +8,7 @@
 #include <concepts>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <quanto/nn/activation.hpp>
 
@@ -32,6 +33,11 @@ template <class M>
 concept HasParameters = requires(M& m) {
     std::remove_const_t<M>::parameters(m, detail::visit_anything{});
 };
+
+// What the workflow takes: a module with parameters, or a struct that names its modules; it need not be callable
+// itself.
+template <class M>
+concept ModuleTree = HasChildren<M> || HasParameters<M>;
 
 // f(name, module) for the model itself (its name is empty) and all below it; depth first, parents before children, the
 // order of torch.nn.Module.named_modules(). Names are joined by dots.

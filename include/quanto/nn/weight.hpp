@@ -5,7 +5,9 @@
 // A weight that is only declared has a shape but no values yet; a model is built that way, without memory, and loaded.
 #pragma once
 
+#include <concepts>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include <quanto/nn/any_tensors.hpp>
@@ -120,6 +122,11 @@ private:
     std::optional<weight_scheme> scheme_;
     std::optional<any_tensor> master_;
     std::optional<any_qtensor> quantized_;
+};
+
+template <class M>
+concept HasWeight = requires(M& m) {
+    requires std::same_as<std::remove_const_t<decltype(m.weight)>, Weight>;
 };
 
 }  // namespace quanto::inline v0::nn

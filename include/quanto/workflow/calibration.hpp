@@ -32,7 +32,7 @@ struct calibration_report {
 };
 
 // Precondition: the model outlives the scope and stays where it is; one scope per model at a time, and one thread.
-template <Model M>
+template <nn::ModuleTree M>
 class Calibration {
 public:
     explicit Calibration(M& model, calibration_options const& options = {})

@@ -5,10 +5,10 @@
 
 namespace quanto::inline v0 {
 
-template <Model M>
+template <nn::ModuleTree M>
 void freeze(M& model) noexcept {
     nn::for_each_module(model, []<class N>(std::string_view, N& module) {
-        if constexpr (HasWeight<N>) module.weight.freeze();
+        if constexpr (nn::HasWeight<N>) module.weight.freeze();
     });
 }
 

@@ -122,7 +122,7 @@ result<success> check_map(M const& model, io::quantization_map const& map) {
         nn::for_each_module(model, [&]<class N>(std::string_view name, N const&) {
             if (name != e.module) return;
             found = nn::Quantizable<N>;
-            possible = HasWeight<N> || !e.weights;
+            possible = nn::HasWeight<N> || !e.weights;
         });
         if (!found) return error(errc::unexpected, "quantization map: ", e.module, ": no module that can be quantized");
         if (!possible) return error(errc::invalid_argument, "quantization map: ", e.module, ": its weights stay float");
@@ -159,14 +159,14 @@ result<load_report> read_model(M& model, io::SafetensorsFile const& file, io::qu
 
 // Errors (all name the tensor and the file): missing, unexpected, type_mismatch, shape_mismatch, and those of
 // quantizing.
-template <Model M>
+template <nn::ModuleTree M>
 result<load_report> load_state(M& model, io::SafetensorsFile const& file, load_options const& options = {}) {
     return detail::read_model(model, file, nullptr, options.strict);
 }
 
 // Modules that are not in the map become float. Errors: those of load_state; a scale that is NaN, infinite or negative,
 // or 0 beside codes that are not; an entry of the map that fits no module.
-template <Model M>
+template <nn::ModuleTree M>
 result<load_report> requantize(M& model, io::SafetensorsFile const& file, io::quantization_map const& map,
                                load_options const& options = {}) {
     if (auto known = detail::check_version(file); !known) return known.error();
@@ -175,7 +175,7 @@ result<load_report> requantize(M& model, io::SafetensorsFile const& file, io::qu
 }
 
 // Without quantization_map.json the metadata of the file serve. Errors: those of requantize and of the system.
-template <Model M>
+template <nn::ModuleTree M>
 result<load_report> load(M& model, std::string const& directory, load_options const& options = {}) {
     auto const file = io::SafetensorsFile::open(directory + "/model.safetensors");
     if (!file) return file.error();

@@ -17,15 +17,6 @@
 
 namespace quanto::inline v0 {
 
-// A module, or a struct that names its modules.
-template <class M>
-concept Model = nn::HasChildren<M> || nn::HasParameters<M>;
-
-template <class M>
-concept HasWeight = requires(M& m) {
-    requires std::same_as<std::remove_const_t<decltype(m.weight)>, nn::Weight>;
-};
-
 struct quantize_options {
     std::optional<any_qtype> weights{};
     std::optional<any_qtype> activations{};  // an 8-bit type
@@ -66,7 +57,7 @@ inline std::string joined(std::string_view module, std::string_view name) {
 // Cost: one pass over the selected weights; memory for their codes. References into the model stay valid.
 // Errors: those of quantize_weight, invalid_argument for activations of less than 8 bits; they name the module, and the
 // model is unchanged.
-template <Model M>
+template <nn::ModuleTree M>
 result<quantize_report> quantize(M& model, quantize_options const& options) {
     if (options.activations && options.activations->bits() != 8)
         return error(errc::invalid_argument, "activations cannot be ", options.activations->name());
@@ -75,12 +66,12 @@ result<quantize_report> quantize(M& model, quantize_options const& options) {
     std::optional<error> problem;
     auto const chosen = [&]<class N>(std::string_view name, N&) {
         return nn::Quantizable<N> && detail::selects(options, name) &&
-               ((HasWeight<N> && options.weights) || options.activations);
+               ((nn::HasWeight<N> && options.weights) || options.activations);
     };
     nn::for_each_module(model, [&]<class N>(std::string_view name, N& module) {
         if (problem || !chosen(name, module)) return;
         report.rows.push_back({std::string(name), std::nullopt, options.activations});
-        if constexpr (HasWeight<N>)
+        if constexpr (nn::HasWeight<N>)
             if (options.weights) {
                 auto const scheme =
                     detail::scheme_for(*options.weights, module.weight.shape(), options.group, options.hqq);
@@ -97,7 +88,7 @@ result<quantize_report> quantize(M& model, quantize_options const& options) {
     auto next = staged.begin();
     nn::for_each_module(model, [&]<class N>(std::string_view name, N& module) {
         if (!chosen(name, module)) return;
-        if constexpr (HasWeight<N>)
+        if constexpr (nn::HasWeight<N>)
             if (options.weights) {
                 module.weight.adopt(next->first, std::move(next->second));
                 ++next;

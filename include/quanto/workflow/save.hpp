@@ -11,7 +11,7 @@
 namespace quanto::inline v0 {
 
 // A model that is not frozen is saved with its float masters. Errors: those of state_dict and of the system.
-template <Model M>
+template <nn::ModuleTree M>
 result<success> save(M const& model, std::string const& directory) {
     auto const tensors = state_dict(model);
     if (!tensors) return tensors.error();

@@ -47,7 +47,7 @@ inline extents stored_code_shape(any_qtype type, extents const& shape, grouping 
 // Whether a module is written with scales and into the map.
 template <class N>
 bool is_quantized_module(N const& module) noexcept {
-    if constexpr (HasWeight<N>)
+    if constexpr (nn::HasWeight<N>)
         if (module.weight.scheme()) return true;
     if constexpr (nn::Quantizable<N>) return module.activation.type.has_value();
     return false;
@@ -90,7 +90,7 @@ public:
 
 // The tensors view the model's memory: they are valid until it changes. Errors: missing (values that were never
 // loaded).
-template <Model M>
+template <nn::ModuleTree M>
 result<tensor_list> state_dict(M const& model) {
     detail::state_writer out;
     std::optional<error> problem;
@@ -117,27 +117,27 @@ result<tensor_list> state_dict(M const& model) {
     return std::move(out.tensors);
 }
 
-template <Model M>
+template <nn::ModuleTree M>
 io::quantization_map quantization_map_of(M const& model) {
     io::quantization_map map;
     nn::for_each_module(model, [&]<class N>(std::string_view name, N const& m) {
         if (!detail::is_quantized_module(m)) return;
         auto& e = map.entries.emplace_back();
         e.module = name;
-        if constexpr (HasWeight<N>)
+        if constexpr (nn::HasWeight<N>)
             if (m.weight.scheme()) e.weights = m.weight.scheme()->type;
         if constexpr (nn::Quantizable<N>) e.activations = m.activation.type;
     });
     return map;
 }
 
-template <Model M>
+template <nn::ModuleTree M>
 io::metadata_list metadata_of(M const& model) {
     io::metadata_list list{{"format", "pt"}, {std::string(detail::version_key), std::string(detail::format_version)}};
     nn::for_each_module(model, [&]<class N>(std::string_view name, N const& m) {
         if (!detail::is_quantized_module(m)) return;
         std::string text;
-        if constexpr (HasWeight<N>)
+        if constexpr (nn::HasWeight<N>)
             if (auto const& scheme = m.weight.scheme()) {
                 auto const* const q = m.weight.is_frozen() ? m.weight.quantized() : nullptr;
                 std::size_t const group = q == nullptr             ? scheme->group

@@ -1,0 +1,82 @@
+#include "small_model.hpp"
+
+#include <limits>
+
+#include "catch.hpp"
+
+namespace {
+using namespace small;
+
+std::string marked(Model& m, quantize_options const& options) {
+    auto const report = quantize(m, options);
+    if (!report) return report.error().c_str();
+    std::string names;
+    for (auto const& row : report->rows) names += row.name + (row.weights ? "w" : "") + (row.activations ? "a " : " ");
+    return names;
+}
+}  // namespace
+
+TEST_CASE("include and exclude select modules by their full name") {
+    auto m = Model::with_values();
+    CHECK(marked(m, {.weights = qint8{}}) == "fc1w fc2w fc3w ");
+    m = Model::with_values();
+    CHECK(marked(m, {.weights = qint8{}, .activations = qint8{}}) == "fc1wa fc2wa norma fc3wa ");
+    m = Model::with_values();
+    CHECK(marked(m, {.weights = qint4{}, .include = {"fc*"}, .exclude = {"fc[23]"}}) == "fc1w ");
+    m = Model::with_values();
+    CHECK(marked(m, {.activations = qint8{}, .include = {"fc1", "norm"}}) == "fc1a norma ");
+    CHECK_FALSE(m.fc1.weight.quantized());
+    CHECK(marked(m, {}) == "");
+}
+
+TEST_CASE("a quantized model has its master until it is frozen, and gives the same before and after") {
+    auto m = Model::with_values();
+    auto const* const weight = &m.fc1.weight;
+    auto const x = values({4, 160}, 9);
+    REQUIRE(quantize(m, {.weights = qint4{}}));
+    CHECK(weight->master() != nullptr);
+    CHECK(weight->quantized()->layout().is_whole() == (module_group_size({6, 160}) == 0));
+    auto const before = m(x);
+    freeze(m);
+    CHECK(weight->is_frozen());
+    CHECK(same(before, m(x)));
+    CHECK(marked(m, {.weights = qint8{}}) == "fc1.weight: frozen as qint4, cannot become qint8");
+    CHECK(marked(m, {.weights = qint4{}}) == "fc1w fc2w fc3w ");
+}
+
+TEST_CASE("a copy of a model is independent of it") {
+    auto m = Model::with_values();
+    REQUIRE(quantize(m, {.weights = qint8{}, .activations = qint8{}}));
+    Calibration calibrate{m};
+    m(values({4, 160}, 9));
+    Model copy = m;
+    CHECK(copy.fc1.activation.recorder.get() == nullptr);
+    CHECK(m.fc1.activation.recorder.get() != nullptr);
+    m = copy;
+    CHECK(m.fc1.activation.recorder.get() != nullptr);
+    freeze(copy);
+    CHECK_FALSE(m.fc1.weight.is_frozen());
+    REQUIRE(calibrate.finish());
+    CHECK(m.fc1.activation.input_scale);
+    CHECK_FALSE(copy.fc1.activation.input_scale);
+}
+
+TEST_CASE("what cannot be quantized is named, and the model is unchanged") {
+    auto m = Model::with_values();
+    CHECK(marked(m, {.activations = qint4{}}) == "activations cannot be qint4");
+    auto bad = values({3, 5}, 0);
+    bad[7] = std::numeric_limits<float>::quiet_NaN();
+    m.fc3 = nn::Linear(any_tensor(bad));
+    auto const before = fingerprint(m);
+    CHECK(marked(m, {.weights = qint8{}, .activations = qint8{}}) == "fc3.weight: the value at index 7 is NaN");
+    CHECK(fingerprint(m) == before);
+}
+
+TEST_CASE("scales of another activation type are forgotten") {
+    auto m = Model::with_values();
+    m.fc1.activation = {.type = qint8{}, .input_scale = 0.5f};
+    REQUIRE(quantize(m, {.activations = qint8{}}));
+    CHECK(m.fc1.activation.input_scale);
+    REQUIRE(quantize(m, {.activations = qfloat8{}}));
+    CHECK_FALSE(m.fc1.activation.input_scale);
+}
