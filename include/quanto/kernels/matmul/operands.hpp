@@ -15,10 +15,11 @@ struct row_range {
 
 namespace detail {
 
-// Elements t of a group: value = code * scale - shift, code = (bytes[t] >> down) & mask.
+// Elements t of a group: value = (bytes[t] & mask) * scale - shift. A code above others in its byte is thus a multiple
+// of a power of two, which the scale takes back (exactly, unless below normal numbers).
 struct group_source {
     std::uint8_t const* bytes = nullptr;
-    int down = 0;
+    std::int32_t mask = 0;
     float scale = 1.0f, shift = 0.0f;
 };
 
@@ -41,10 +42,16 @@ struct weight_rows {
     group_source operator()(std::size_t n, std::size_t g) const noexcept {
         std::size_t row = regrouped ? n * groups + g : n;
         group_source s;
-        while (row >= packed_rows) row -= packed_rows, s.down += W::bits;
+        s.mask = (1 << W::bits) - 1;
+        float unit = 1.0f;
+        while (row >= packed_rows) {
+            row -= packed_rows;
+            s.mask <<= W::bits;
+            unit *= 1.0f / static_cast<float>(1 << W::bits);
+        }
         s.bytes = w.codes + row * w.layout.code_cols() + (regrouped ? 0 : g * group);
         std::size_t const i = n * groups + g;
-        s.scale = w.scale(i);
+        s.scale = w.scale(i) * unit;
         s.shift = w.shift(i);
         return s;
     }

@@ -1,11 +1,13 @@
 // The matmul kernels, included by simd.hpp once per instruction set; no include guard on purpose. Before it a namespace
 // and
 //     QUANTO_KERNEL_BYTES   bytes of a vector
-// y[m][n]: lane l of a vector sums the elements k with k % lanes == l in f32 (8-bit types: per group, then times
-// scale), the lanes are summed by halves. The order depends on the instruction set only, not on M, N or threads.
+// y[m][n]: per group, lane l of a vector sums code * x over the elements with t % lanes == l, and x itself; then
+//     total += scale * sum - shift * sum_x,   and at the end the lanes are added by halves.
+// The order depends on the instruction set only, not on M, N or threads.
 
 typedef float vf __attribute__((vector_size(QUANTO_KERNEL_BYTES)));
 typedef std::int32_t vi __attribute__((vector_size(QUANTO_KERNEL_BYTES)));
+typedef std::uint8_t vb __attribute__((vector_size(QUANTO_KERNEL_BYTES)));
 inline constexpr std::size_t lanes = QUANTO_KERNEL_BYTES / 4;
 inline constexpr std::size_t row_tile = 4;
 
@@ -26,6 +28,14 @@ QUANTO_INLINE vi load_bytes(std::uint8_t const* p) noexcept {
 #elif QUANTO_KERNEL_BYTES == 32
     __m128i const b = _mm_loadl_epi64(reinterpret_cast<__m128i const*>(p));
     return (vi)(Signed ? _mm256_cvtepi8_epi32(b) : _mm256_cvtepu8_epi32(b));
+#elif defined(__SSE2__)
+    std::int32_t four;
+    __builtin_memcpy(&four, p, sizeof four);
+    __m128i const b = _mm_cvtsi32_si128(four), zero = _mm_setzero_si128();
+    if constexpr (Signed)
+        return (vi)_mm_srai_epi32(_mm_unpacklo_epi16(zero, _mm_unpacklo_epi8(zero, b)), 24);
+    else
+        return (vi)_mm_unpacklo_epi16(_mm_unpacklo_epi8(b, zero), zero);
 #else
     if constexpr (Signed)
         return vi{static_cast<std::int8_t>(p[0]), static_cast<std::int8_t>(p[1]), static_cast<std::int8_t>(p[2]),
@@ -35,23 +45,22 @@ QUANTO_INLINE vi load_bytes(std::uint8_t const* p) noexcept {
 #endif
 }
 
-// `lanes` weights. 8-bit types leave the scale to the end of the group.
+// `lanes` codes; the scale is left to the end of the group. mask: the bits of a byte that are this code.
 template <class W>
-QUANTO_INLINE vf decode(std::uint8_t const* p, int down, vf scale, vf shift) noexcept {
+QUANTO_INLINE vf decode(std::uint8_t const* p, [[maybe_unused]] vi mask) noexcept {
     if constexpr (std::is_same_v<W, float>) {
         return load_f32(p);
     } else if constexpr (W::is_floating_point) {
         // Exponent and mantissa moved to where float has them; the bias by an exact multiplication (subnormals too).
         constexpr int up = 23 - W::format::mantissa_bits;
-        constexpr std::int32_t mask = static_cast<std::int32_t>(0x8000'0000u | (0x7fu << up));
+        constexpr std::int32_t kept = static_cast<std::int32_t>(0x8000'0000u | (0x7fu << up));
         constexpr float bias = bit_cast<float>(static_cast<std::uint32_t>(254 - W::format::bias) << 23);
-        vi const bits = (load_bytes<true>(p) << up) & mask;
+        vi const bits = (load_bytes<true>(p) << up) & kept;
         return (vf)bits * bias;
     } else if constexpr (W::bits == 8) {
         return __builtin_convertvector(load_bytes<true>(p), vf);
     } else {
-        vi const code = (load_bytes<false>(p) >> down) & ((1 << W::bits) - 1);
-        return __builtin_convertvector(code, vf) * scale - shift;
+        return __builtin_convertvector(load_bytes<false>(p) & mask, vf);
     }
 }
 
@@ -67,32 +76,34 @@ QUANTO_INLINE float sum_lanes(vf v) noexcept {
 template <class W, std::size_t R, std::size_t M>
 inline void tile(matrix_view<float const> x, weight_rows<W> const& w, matrix_view<float> y, std::size_t n0,
                  std::size_t m0) noexcept {
-    constexpr bool late_scale = [] {
-        if constexpr (std::is_same_v<W, float>)
+    constexpr bool is_float = std::is_same_v<W, float>;
+    constexpr bool has_shift = [] {
+        if constexpr (is_float)
             return false;
         else
-            return W::bits == 8;
+            return W::bits < 8;
     }();
-    constexpr std::size_t width = std::is_same_v<W, float> ? 4 : 1;  // bytes per element
+    constexpr std::size_t width = is_float ? 4 : 1;  // bytes per element
     vf total[R][M] = {};
     for (std::size_t g = 0; g != w.groups; ++g) {
         std::size_t const begin = g * w.group;
         std::size_t const size = w.cols - begin < w.group ? w.cols - begin : w.group, whole = size - size % lanes;
         group_source s[R];
-        vf scale[R], shift[R], sum[R][M];
+        vi mask[R];
+        vf sum[R][M] = {}, sum_x[M] = {};
         for (std::size_t r = 0; r != R; ++r) {
             s[r] = w(n0 + r, g);
-            scale[r] = vf{} + s[r].scale;
-            shift[r] = vf{} + s[r].shift;
-            for (std::size_t m = 0; m != M; ++m) sum[r][m] = late_scale ? vf{} : total[r][m];
+            mask[r] = vi{} + s[r].mask;
         }
         float const* xs[M];
         for (std::size_t m = 0; m != M; ++m) xs[m] = x.row(m0 + m) + begin;
         for (std::size_t t = 0; t != whole; t += lanes) {
             vf v[M];
             for (std::size_t m = 0; m != M; ++m) v[m] = load_f32(xs[m] + t);
+            if constexpr (has_shift)
+                for (std::size_t m = 0; m != M; ++m) sum_x[m] += v[m];
             for (std::size_t r = 0; r != R; ++r) {
-                vf const weight = decode<W>(s[r].bytes + t * width, s[r].down, scale[r], shift[r]);
+                vf const weight = decode<W>(s[r].bytes + t * width, mask[r]);
                 for (std::size_t m = 0; m != M; ++m) sum[r][m] += weight * v[m];
             }
         }
@@ -100,16 +111,23 @@ inline void tile(matrix_view<float const> x, weight_rows<W> const& w, matrix_vie
             std::size_t const rest = size - whole;
             vf v[M] = {};
             for (std::size_t m = 0; m != M; ++m) __builtin_memcpy(&v[m], xs[m] + whole, rest * 4);
+            if constexpr (has_shift)
+                for (std::size_t m = 0; m != M; ++m) sum_x[m] += v[m];
             for (std::size_t r = 0; r != R; ++r) {
                 std::uint8_t padded[QUANTO_KERNEL_BYTES] = {};
                 __builtin_memcpy(padded, s[r].bytes + whole * width, rest * width);
-                vf const weight = decode<W>(padded, s[r].down, scale[r], shift[r]);
+                vf const weight = decode<W>(padded, mask[r]);
                 for (std::size_t m = 0; m != M; ++m) sum[r][m] += weight * v[m];
             }
         }
         for (std::size_t r = 0; r != R; ++r)
-            for (std::size_t m = 0; m != M; ++m)
-                total[r][m] = late_scale ? total[r][m] + sum[r][m] * scale[r] : sum[r][m];
+            for (std::size_t m = 0; m != M; ++m) {
+                if constexpr (is_float)
+                    total[r][m] = sum[r][m];
+                else
+                    total[r][m] += sum[r][m] * s[r].scale;
+                if constexpr (has_shift) total[r][m] -= sum_x[m] * s[r].shift;
+            }
     }
     for (std::size_t r = 0; r != R; ++r)
         for (std::size_t m = 0; m != M; ++m) y(m0 + m, n0 + r) = sum_lanes(total[r][m]);
@@ -126,15 +144,25 @@ inline void row_block(matrix_view<float const> x, weight_rows<W> const& w, matri
 // Whether one of n float8 codes is NaN or infinite.
 template <class Q>
 bool has_special(std::uint8_t const* codes, std::size_t n) noexcept {
-    unsigned char found = 0;
-    for (std::size_t i = 0; i != n; ++i) {
+    auto const special = [](auto code) {
         if constexpr (Q::format::finite_codes == 0x80)
-            found = static_cast<unsigned char>(found | (codes[i] == 0x80));
+            return code == 0x80;
         else
-            found =
-                static_cast<unsigned char>(found | ((codes[i] & 0x7f) >= static_cast<int>(Q::format::finite_codes)));
+            return (code & 0x7f) >= Q::format::finite_codes;
+    };
+    vb found = {};
+    std::size_t i = 0;
+    for (; n - i >= sizeof(vb); i += sizeof(vb)) {
+        vb v;
+        __builtin_memcpy(&v, codes + i, sizeof v);
+        found |= (vb)special(v);
     }
-    return found != 0;
+    vb rest = {};
+    __builtin_memcpy(&rest, codes + i, n - i);
+    found |= (vb)special(rest);
+    unsigned any = 0;
+    for (std::size_t l = 0; l != sizeof(vb); ++l) any |= found[l];
+    return any != 0;
 }
 
 template <class W>
