@@ -2,6 +2,9 @@
 //     to_eigen(tensor) * 2.0f          as_matrix(eigen_matrix)
 #pragma once
 
+#include <cstddef>
+#include <type_traits>
+
 #include <Eigen/Core>
 
 #include <quanto/tensor/tensor.hpp>
@@ -30,11 +33,12 @@ eigen_map<T> to_eigen(Tensor<T>& t) noexcept {
     return to_eigen(matrix_view<T>(t.view()));
 }
 
+template <class M>
+concept RowMajorDense = bool(M::IsRowMajor) && int(M::InnerStrideAtCompileTime) == 1;
+
 // A row-major matrix of Eigen, or a map or block of one with an inner stride of 1.
-template <class Derived>
-requires(Derived::IsRowMajor&& Derived::InnerStrideAtCompileTime ==
-         1) matrix_view<typename Derived::Scalar const> as_matrix(Eigen::DenseBase<Derived> const& m)
-noexcept {
+template <RowMajorDense Derived>
+matrix_view<typename Derived::Scalar const> as_matrix(Eigen::DenseBase<Derived> const& m) noexcept {
     auto const& d = m.derived();
     return {d.data(), static_cast<std::size_t>(d.rows()), static_cast<std::size_t>(d.cols()),
             static_cast<std::size_t>(d.outerStride())};
