@@ -28,7 +28,7 @@ QUANTO_INLINE vi load_bytes(std::uint8_t const* p) noexcept {
 #elif QUANTO_KERNEL_BYTES == 32
     __m128i const b = _mm_loadl_epi64(reinterpret_cast<__m128i const*>(p));
     return (vi)(Signed ? _mm256_cvtepi8_epi32(b) : _mm256_cvtepu8_epi32(b));
-#elif defined(__SSE2__)
+#elif QUANTO_TARGETS_X86
     std::int32_t four;
     __builtin_memcpy(&four, p, sizeof four);
     __m128i const b = _mm_cvtsi32_si128(four), zero = _mm_setzero_si128();
@@ -65,11 +65,24 @@ QUANTO_INLINE vf decode(std::uint8_t const* p, [[maybe_unused]] vi mask) noexcep
 }
 
 QUANTO_INLINE float sum_lanes(vf v) noexcept {
-    float lane[lanes];
-    __builtin_memcpy(lane, &v, sizeof v);
+#if QUANTO_TARGETS_X86
+#if QUANTO_KERNEL_BYTES == 64
+    __m256 half[2];
+    __builtin_memcpy(half, &v, sizeof v);
+    __m256 const h = _mm256_add_ps(half[0], half[1]);
+    __m128 const q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+#elif QUANTO_KERNEL_BYTES == 32
+    __m128 const q = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+#else
+    __m128 const q = (__m128)v;
+#endif
+    __m128 const pair = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
+#else
     for (std::size_t half = lanes / 2; half != 0; half /= 2)
-        for (std::size_t i = 0; i != half; ++i) lane[i] += lane[i + half];
-    return lane[0];
+        for (std::size_t i = 0; i != half; ++i) v[i] += v[i + half];
+    return v[0];
+#endif
 }
 
 // y(m0 .. m0 + M, n0 .. n0 + R).
@@ -148,7 +161,7 @@ bool has_special(std::uint8_t const* codes, std::size_t n) noexcept {
         if constexpr (Q::format::finite_codes == 0x80)
             return code == 0x80;
         else
-            return (code & 0x7f) >= Q::format::finite_codes;
+            return (code & Q::format::finite_codes) == Q::format::finite_codes;  // 0x7f, 0x7c: all bits set
     };
     vb found = {};
     std::size_t i = 0;
