@@ -16,8 +16,8 @@ struct Panel {
         bool hollow = false;
     };
     std::string title, y_label;
-    bool logarithmic = false;  // the y axis
-    int digits = 1;            // decimals of the values beside the labels
+    bool logarithmic = false, from_zero = false;  // the y axis
+    int digits = 1;                               // decimals of the values beside the labels
     std::vector<Point> points{};
 };
 
@@ -108,9 +108,12 @@ private:
         double const middle = sorted[sorted.size() / 2], spread = sorted.back() - middle;
         double high = sorted.back(), low = high;
         for (double v : sorted)
-            if (panel.logarithmic || middle - v <= 20 * std::max(spread, 0.05)) low = std::min(low, v);
+            if (panel.logarithmic || panel.from_zero || middle - v <= 20 * std::max(spread, 0.05))
+                low = std::min(low, v);
         if (panel.logarithmic)
             low /= 1.4, high *= 1.4;
+        else if (panel.from_zero)
+            low = 0, high *= 1.15;
         else
             low -= 0.25 * std::max(high - low, 0.2), high += 0.15 * std::max(high - low, 0.2);
 
