@@ -1,4 +1,6 @@
 // The whole workflow against Python quanto: shared/golden/models/mlp, whose README gives the tolerances.
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "golden.hpp"
@@ -198,7 +200,7 @@ TEST_CASE("models that Python quanto saved give its outputs here") {
 
 TEST_CASE("models that Python quanto saved are the same after saving and loading them here") {
     if (missing() != nullptr) QUANTO_SKIP(missing());
-    auto const directory = std::filesystem::temp_directory_path() / "quanto_golden_mlp";
+    auto const directory = std::filesystem::temp_directory_path() / ("quanto_golden_mlp-" + std::to_string(::getpid()));
     std::filesystem::create_directories(directory);
     for (auto const& c : configs()) {
         INFO(c.name);

@@ -1,6 +1,8 @@
 // A small model with values, and a copy of all its bytes, for the tests of the workflow.
 #pragma once
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -60,7 +62,9 @@ inline bool same(nn::Activation const& a, nn::Activation const& b) {
 }
 
 struct Directory {
-    explicit Directory(std::string const& name) : path(std::filesystem::temp_directory_path() / name) {
+    // Of this process alone: the cases run side by side.
+    explicit Directory(std::string const& name)
+        : path(std::filesystem::temp_directory_path() / (name + '-' + std::to_string(::getpid()))) {
         std::filesystem::create_directories(path);
     }
     Directory(Directory const&) = delete;

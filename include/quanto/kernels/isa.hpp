@@ -11,7 +11,15 @@
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(QUANTO_NO_SIMD)
 #define QUANTO_TARGETS_X86 1
+#if !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 #else
 #define QUANTO_TARGETS_X86 0
 #endif

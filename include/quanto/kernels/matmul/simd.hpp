@@ -9,6 +9,13 @@
 #include <quanto/kernels/isa.hpp>
 #include <quanto/kernels/matmul/operands.hpp>
 
+// g++ 12 warns of its own intrinsics' undefined operands once they are inlined here.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 namespace quanto::inline v0::detail {
 
 #define QUANTO_KERNEL_BYTES 16
@@ -36,3 +43,7 @@ QUANTO_TARGET_END
 #endif
 
 }  // namespace quanto::inline v0::detail
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
