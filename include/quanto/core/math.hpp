@@ -36,16 +36,20 @@ QUANTO_HOST_DEVICE constexpr bool is_nan(float x) noexcept {
     return (bit_cast<std::uint32_t>(x) & 0x7fff'ffffu) > 0x7f80'0000u;
 }
 
-// The nearest integer, ties to even, as a float; NaN, infinities and |x| >= 2^23 come back unchanged. No dependence on
-// the rounding mode or on -ffast-math: the fraction is compared, never added away.
-QUANTO_HOST_DEVICE constexpr float round_half_even(float x) noexcept {
-    if (!(absolute(x) < 8388608.0f)) return x;
-    auto whole = static_cast<std::int32_t>(x);
+// The nearest integer, ties to even. Precondition: |x| <= 2^23. No dependence on the rounding mode or on -ffast-math:
+// the fraction is compared, never added away; and no branch, so that loops over it become vector code.
+QUANTO_HOST_DEVICE constexpr std::int32_t nearest_integer(float x) noexcept {
+    auto const whole = static_cast<std::int32_t>(x);
     float const fraction = x - static_cast<float>(whole);  // exact
-    bool const odd = (whole & 1) != 0;
-    if (fraction > 0.5f || (fraction == 0.5f && odd)) ++whole;
-    if (fraction < -0.5f || (fraction == -0.5f && odd)) --whole;
-    return static_cast<float>(whole);
+    int const odd = whole & 1;
+    int const up = int{fraction > 0.5f} | (int{fraction == 0.5f} & odd);
+    int const down = int{fraction < -0.5f} | (int{fraction == -0.5f} & odd);
+    return whole + up - down;
+}
+
+// The same as a float; NaN, infinities and |x| >= 2^23 come back unchanged.
+QUANTO_HOST_DEVICE constexpr float round_half_even(float x) noexcept {
+    return absolute(x) < 8388608.0f ? static_cast<float>(nearest_integer(x)) : x;
 }
 
 // x, as a value of its own: the compiler may not contract what comes before with what comes after into one fused

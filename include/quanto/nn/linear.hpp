@@ -48,9 +48,14 @@ struct Linear {
         if (!y) return y.error().within("Linear");
         if (y->size() != 0 && x.size() != 0)
             if (auto done = multiply(x, *y, where); !done) return done.error();
-        if (bias)
-            for (std::size_t i = 0, n = out_features(); i != y->size(); i += n)
-                for (std::size_t j = 0; j != n; ++j) (*y)[i + j] += (*bias)[j];
+        if (bias) {
+            auto const b = FloatView::of(*bias, where.memory);
+            if (!b) return b.error().within("Linear");
+            float const* const values = b->view().data();
+            float* row = y->data();
+            for (std::size_t m = 0, n = out_features(); m != y->rows(); ++m, row += n)
+                for (std::size_t j = 0; j != n; ++j) row[j] += values[j];
+        }
         return activation.quantized_output(like(x, std::move(*y)));
     }
 

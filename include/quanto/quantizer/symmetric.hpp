@@ -36,10 +36,8 @@ requires(Q::bits == 8) constexpr std::uint8_t symmetric_code(float x, float scal
     float const y = x / scale;
     if constexpr (Q::is_floating_point)
         return Q::format::encode(y, overflow::saturate);
-    else if (is_nan(y))
-        return 0;
-    else
-        return static_cast<std::uint8_t>(static_cast<std::int8_t>(detail::clamp(round_half_even(y), Q::qmin, Q::qmax)));
+    else  // clamping first is the same, for the bounds are integers
+        return static_cast<std::uint8_t>(nearest_integer(detail::clamp(is_nan(y) ? 0.0f : y, Q::qmin, Q::qmax)));
 }
 
 }  // namespace quanto::inline v0
