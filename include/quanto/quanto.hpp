@@ -2,6 +2,7 @@
 #pragma once
 
 #include <quanto/backend/reference_backend.hpp>
+#include <quanto/core/pool_memory.hpp>
 #include <quanto/io/safetensors.hpp>
 #include <quanto/io/safetensors_writer.hpp>
 #include <quanto/nn/flatten.hpp>

@@ -100,7 +100,8 @@ TEST_CASE("a game engine brings its own jobs and memory") {
     engine::JobSystem js;
     engine::Jobs jobs{&js};
     std::pmr::monotonic_buffer_resource frame;
-    cpu_backend const backend{{.memory = &frame, .executor = jobs, .force_isa = "avx2"}};
+    // The backend has no memory of its own: results and workspace come from the context.
+    cpu_backend const backend{{.executor = jobs, .force_isa = "avx2"}};
     nn::context const context{backend_ref(backend), &frame};
     auto mlp = make_mlp();
     REQUIRE(quantize(mlp, {.weights = qint8{}}));

@@ -10,7 +10,6 @@
 
 #include <quanto/backend/backend.hpp>
 #include <quanto/backend/executor.hpp>
-#include <quanto/core/memory.hpp>
 #include <quanto/kernels/floating_point_guard.hpp>
 #include <quanto/kernels/matmul/kernel_list.hpp>
 #include <quanto/kernels/matmul/reference.hpp>
@@ -18,7 +17,6 @@
 namespace quanto::inline v0 {
 
 struct cpu_options {
-    memory_ref memory{};
     std::optional<executor_ref> executor{};  // nothing: the calling thread
     std::string_view force_isa{};            // cap: "portable", "avx2", "avx512"; empty: the best there is
 };
@@ -31,8 +29,8 @@ class cpu_backend {
 public:
     static constexpr std::size_t rows_per_task = 32;
 
-    constexpr explicit cpu_backend(cpu_options const& options = {}) noexcept
-        : options_(options), cap_(capped(isa::avx512, options.force_isa)) {}
+    explicit cpu_backend(cpu_options const& options = {}) noexcept
+        : executor_(options.executor), isa_(choose_isa(options.force_isa)) {}
     static constexpr std::string_view name() noexcept { return "cpu"; }
 
     template <QType Q>
@@ -57,14 +55,15 @@ public:
         for_each_matmul_kernel_of<Q>([&]<class K>(K) {
             if (K::target == target()) choice.kernel = K::name;
         });
-        choice.reason = target() == detect_isa() ? "the best instruction set of this processor"
-                        : cap_ == target()       ? "capped by cpu_options::force_isa"
-                                                 : "capped by QUANTO_ISA in the environment";
+        choice.reason = isa_.reason;
         return choice;
     }
 
 private:
-    isa target() const noexcept { return cap_ < best_isa() ? cap_ : best_isa(); }
+    isa target() const noexcept {
+        if constexpr (static_isa) return detect_isa();
+        return isa_.target;
+    }
 
     template <class W>
     void multiply(matrix_view<float const> x, detail::weight_rows<W> const& w, matrix_view<float> y) const noexcept {
@@ -85,14 +84,14 @@ private:
         };
         std::size_t const tasks = ceil_div(y.cols, rows_per_task);
         bool const small = y.rows * y.cols < (std::size_t{1} << 18) / (k + 1);
-        if (options_.executor && !small)
-            options_.executor->run(tasks, task);
+        if (executor_ && !small)
+            executor_->run(tasks, task);
         else
             inline_executor::run(tasks, task);
     }
 
-    cpu_options options_;
-    isa cap_;
+    std::optional<executor_ref> executor_;
+    isa_choice isa_;
 };
 
 static_assert(Backend<cpu_backend>);

@@ -1,6 +1,10 @@
 // The instruction sets that kernels are written for, in one binary without compiler flags: code for each is compiled in
-// a target region (QUANTO_TARGET_BEGIN .. QUANTO_TARGET_END) and namespace of its own, and chosen when the program
-// runs. QUANTO_NO_SIMD leaves the portable one; QUANTO_ISA in the environment caps the choice ("portable", "avx2").
+// a target region (QUANTO_TARGET_BEGIN .. QUANTO_TARGET_END) and namespace of its own, and chosen when a cpu_backend is
+// constructed.
+//     QUANTO_NO_SIMD      defined: the portable one alone
+//     QUANTO_STATIC_ISA   defined: the one of the unit's own flags (-march=native), without a choice at run time; all
+//                         units of a program then have the same flags
+//     QUANTO_ISA          in the environment: caps the choice ("portable", "avx2")
 #pragma once
 
 #include <cstdint>
@@ -41,7 +45,20 @@ constexpr std::string_view name(isa i) noexcept {
     return i == isa::avx512 ? "avx512" : i == isa::avx2 ? "avx2" : "portable";
 }
 
-// The best that this processor has.
+// The best that this processor has; with QUANTO_STATIC_ISA, that the unit is compiled for.
+#if defined(QUANTO_STATIC_ISA)
+inline constexpr bool static_isa = true;
+constexpr isa detect_isa() noexcept {
+#if QUANTO_TARGETS_X86 && defined(__AVX512F__) && defined(__AVX512BW__)
+    return isa::avx512;
+#elif QUANTO_TARGETS_X86 && defined(__AVX2__) && defined(__FMA__)
+    return isa::avx2;
+#else
+    return isa::portable;
+#endif
+}
+#else
+inline constexpr bool static_isa = false;
 inline isa detect_isa() noexcept {
 #if QUANTO_TARGETS_X86
     __builtin_cpu_init();
@@ -51,19 +68,28 @@ inline isa detect_isa() noexcept {
     return isa::portable;
 #endif
 }
+#endif
 
 constexpr isa capped(isa best, std::string_view cap) noexcept {
     isa const limit = cap == "portable" ? isa::portable : cap == "avx2" ? isa::avx2 : isa::avx512;
     return limit < best ? limit : best;
 }
 
-// The best that kernels may use in this process.
-inline isa best_isa() noexcept {
-    static isa const best = [] {
-        char const* const cap = std::getenv("QUANTO_ISA");
-        return capped(detect_isa(), cap == nullptr ? "" : cap);
-    }();
-    return best;
+// An instruction set, and why it is this one.
+struct isa_choice {
+    isa target;
+    std::string_view reason;
+};
+
+// Cost: looks at the processor's features and at the environment, some 100 ns.
+inline isa_choice choose_isa(std::string_view force = {}) noexcept {
+    isa const best = detect_isa();
+    if constexpr (static_isa) return {best, "the flags that this unit is compiled with (QUANTO_STATIC_ISA)"};
+    char const* const environment = std::getenv("QUANTO_ISA");
+    isa const allowed = capped(best, environment == nullptr ? "" : environment), target = capped(allowed, force);
+    return {target, target < allowed ? "capped by cpu_options::force_isa"
+                    : target < best  ? "capped by QUANTO_ISA in the environment"
+                                     : "the best instruction set of this processor"};
 }
 
 }  // namespace quanto::inline v0

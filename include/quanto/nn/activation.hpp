@@ -73,7 +73,7 @@ public:
         });
     }
 
-    context where() const noexcept { return where_ != nullptr ? *where_ : default_context(); }
+    context where() const noexcept { return where_ != nullptr ? *where_ : context{}; }
     // The same, as a pointer that a result takes over: null is the default.
     context const* where_pointer() const noexcept { return where_; }
 

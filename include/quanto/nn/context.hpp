@@ -1,6 +1,11 @@
 // context = who computes and where results live. It travels with the data: an Activation points to one and hands it to
 // what is computed from it, so modules stay plain structs and one model serves many threads, each with its own context.
-// An activation without one uses the default: cpu_backend with the inline executor, and the global heap.
+// An activation without one uses context{}: a cpu_backend constructed for each product, the calling thread, and the
+// global heap. A context of one's own saves that, and with a pool a forward pass allocates nothing after the first:
+//     cpu_backend const cpu;
+//     pool_memory pool;
+//     nn::context const here{cpu, &pool};
+//     auto y = model(nn::Activation(Tensor<float>::borrow(x), here));    // borrow: x is not copied
 #pragma once
 
 #include <quanto/backend/backend_ref.hpp>
@@ -11,13 +16,8 @@ namespace quanto::inline v0::nn {
 
 // Precondition: the backend and the memory resource outlive the context, the context all that is computed in it.
 struct context {
-    backend_ref backend;
+    backend_ref backend = backend_ref::fresh<cpu_backend>();
     memory_ref memory{};
 };
-
-namespace detail {
-inline constexpr cpu_backend default_backend{};
-}
-inline context default_context() noexcept { return {backend_ref(detail::default_backend), {}}; }
 
 }  // namespace quanto::inline v0::nn
