@@ -1,0 +1,193 @@
+// What this machine can do at most, measured next to what is compared with it:
+//     read_dram, read_l2, read_l1   bytes that a plain loop reads in order           GB/s
+//     fma_f32                       multiplications and additions of float32          GOP/s
+//     dot_bf16                      those of vdpbf16ps: pairs of bfloat16 into float32
+//     dot_int8                      those of vpdpbusd: fours of bytes into int32
+//     dot_int8_256                  those of vpmaddubsw on 256 bits: all that AVX2 has for bytes
+// Precondition: has(limit). Without x86 there are the three read loops.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include <quanto/backend/executor.hpp>
+#include <quanto/kernels/isa.hpp>
+#if QUANTO_TARGETS_X86
+#include <cpuid.h>
+#endif
+
+namespace benchmarks {
+
+enum class limit : std::uint8_t { none, read_dram, read_l2, read_l1, fma_f32, dot_bf16, dot_int8, dot_int8_256 };
+
+constexpr std::string_view name(limit what) {
+    constexpr std::string_view names[] = {"-",         "DRAM read",    "L2 read",    "L1 read",
+                                          "f32 FMA", "bf16 dot", "int8 dot", "int8 dot, 256 bit"};
+    return names[static_cast<std::size_t>(what)];
+}
+constexpr bool is_bandwidth(limit what) { return what >= limit::read_dram && what <= limit::read_l1; }
+
+// Memory in huge pages, a std::pmr-like resource: a loop over many megabytes then measures memory, not page tables.
+struct huge_pages {
+    static constexpr std::size_t page = std::size_t{2} << 20;
+
+    static std::size_t rounded(std::size_t bytes) { return (bytes + page - 1) / page * page; }
+    void* allocate(std::size_t bytes, std::size_t) {
+        std::size_t const size = rounded(bytes);
+        void* const p = ::mmap(nullptr, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED) return nullptr;
+        auto* const begin = static_cast<std::byte*>(p);
+        std::size_t const skip = (page - reinterpret_cast<std::uintptr_t>(begin) % page) % page;
+        if (skip != 0) ::munmap(begin, skip);
+        if (skip != page) ::munmap(begin + skip + size, page - skip);
+        ::madvise(begin + skip, size, MADV_HUGEPAGE);
+        return begin + skip;
+    }
+    void deallocate(void* p, std::size_t bytes, std::size_t) { ::munmap(p, rounded(bytes)); }
+};
+
+namespace detail {
+
+inline float volatile sink;
+
+#define BENCHMARKS_READ_LOOP(bytes)                                                       \
+    typedef float vector __attribute__((vector_size(bytes)));                             \
+    inline void read(std::byte const* p, std::size_t n) {                                 \
+        vector sum[8] = {};                                                               \
+        for (std::size_t i = 0; i != n; i += 8 * sizeof(vector))                          \
+            for (std::size_t j = 0; j != 8; ++j)                                          \
+                sum[j] += *reinterpret_cast<vector const*>(p + i + j * sizeof(vector));   \
+        for (std::size_t j = 1; j != 8; ++j) sum[0] += sum[j];                            \
+        sink = sum[0][0];                                                                 \
+    }
+namespace portable {
+BENCHMARKS_READ_LOOP(16)
+}
+#if QUANTO_TARGETS_X86
+QUANTO_TARGET_BEGIN("avx2,fma")
+namespace avx2 {
+BENCHMARKS_READ_LOOP(32)
+}
+QUANTO_TARGET_END
+QUANTO_TARGET_BEGIN("avx2,fma,avx512f")
+namespace avx512 {
+BENCHMARKS_READ_LOOP(64)
+}
+QUANTO_TARGET_END
+
+// Twelve independent chains of one instruction, `rounds` links each.
+#define BENCHMARKS_CHAINS(function, instruction, r)                                                            \
+    inline void function(std::size_t rounds) {                                                                 \
+        asm volatile("vzeroall" ::: BENCHMARKS_CLOBBERS);                                                      \
+        for (std::size_t i = 0; i != rounds; ++i)                                                              \
+            asm volatile(instruction " %%" r "12, %%" r "13, %%" r "0\n" instruction " %%" r "12, %%" r "13, %%" r \
+                                     "1\n" instruction " %%" r "12, %%" r "13, %%" r "2\n" instruction " %%" r \
+                                     "12, %%" r "13, %%" r "3\n" instruction " %%" r "12, %%" r "13, %%" r     \
+                                     "4\n" instruction " %%" r "12, %%" r "13, %%" r "5\n" instruction " %%" r \
+                                     "12, %%" r "13, %%" r "6\n" instruction " %%" r "12, %%" r "13, %%" r     \
+                                     "7\n" instruction " %%" r "12, %%" r "13, %%" r "8\n" instruction " %%" r \
+                                     "12, %%" r "13, %%" r "9\n" instruction " %%" r "12, %%" r "13, %%" r     \
+                                     "10\n" instruction " %%" r "12, %%" r "13, %%" r "11" ::: BENCHMARKS_CLOBBERS); \
+    }
+#define BENCHMARKS_CLOBBERS                                                                                      \
+    "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", \
+        "xmm13"
+BENCHMARKS_CHAINS(fma_256, "vfmadd231ps", "ymm")
+BENCHMARKS_CHAINS(fma_512, "vfmadd231ps", "zmm")
+BENCHMARKS_CHAINS(bf16_512, "vdpbf16ps", "zmm")
+BENCHMARKS_CHAINS(int8_512, "vpdpbusd", "zmm")
+BENCHMARKS_CHAINS(int8_256, "vpmaddubsw", "ymm")
+#undef BENCHMARKS_CLOBBERS
+#undef BENCHMARKS_CHAINS
+#endif
+#undef BENCHMARKS_READ_LOOP
+
+}  // namespace detail
+
+class machine {
+public:
+    static constexpr std::size_t buffer_bytes = std::size_t{512} << 20;
+
+    machine() : buffer_(static_cast<std::byte*>(huge_pages().allocate(buffer_bytes, 64))) {
+        auto* const values = reinterpret_cast<float*>(buffer_);
+        for (std::size_t i = 0; i != buffer_bytes / sizeof(float); ++i) values[i] = static_cast<float>(i % 1000);
+#if QUANTO_TARGETS_X86
+        isa_ = quanto::detect_isa();
+        unsigned a = 0, b = 0, c = 0, d = 0;
+        if (isa_ == quanto::isa::avx512 && __get_cpuid_count(7, 0, &a, &b, &c, &d)) has_int8_ = (c >> 11 & 1u) != 0;
+        if (isa_ == quanto::isa::avx512 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) has_bf16_ = (a >> 5 & 1u) != 0;
+#endif
+    }
+    machine(machine const&) = delete;
+    machine& operator=(machine const&) = delete;
+    ~machine() { huge_pages().deallocate(buffer_, buffer_bytes, 64); }
+
+    bool has(limit what) const {
+        if (what == limit::none) return false;
+        if (what == limit::dot_int8) return has_int8_;
+        if (what == limit::dot_bf16) return has_bf16_;
+        return is_bandwidth(what) || isa_ != quanto::isa::portable;
+    }
+
+    // About two milliseconds of that work, on every thread of the executor. Returns it in bytes or operations.
+    template <quanto::Executor E>
+    double run(limit what, E& executor) {
+        std::size_t const threads = executor.concurrency();
+        executor.run(threads, [&](std::size_t i) { run_one(what, i, threads); });
+        return static_cast<double>(threads) * work(what);
+    }
+
+private:
+    static constexpr std::size_t rounds = 600'000, l1 = 16 << 10, l2 = 512 << 10, dram = std::size_t{64} << 20;
+
+    double work(limit what) const {
+        double const chains = 12.0 * static_cast<double>(rounds);
+        bool const wide = isa_ == quanto::isa::avx512;
+        switch (what) {
+            case limit::read_dram: return static_cast<double>(dram);
+            case limit::read_l2: return static_cast<double>(l2) * 400;
+            case limit::read_l1: return static_cast<double>(l1) * 24'000;
+            case limit::fma_f32: return chains * (wide ? 32 : 16);
+            case limit::dot_bf16: return chains * 64;
+            case limit::dot_int8: return chains * 128;
+            case limit::dot_int8_256: return chains * 64;
+            default: return 0;
+        }
+    }
+    void run_one(limit what, std::size_t thread, std::size_t threads) {
+        std::byte const* const mine = buffer_ + thread * (buffer_bytes / threads);
+        if (what == limit::read_dram) {
+            std::size_t const parts = buffer_bytes / threads / dram;
+            read(mine + (part_ / threads) % parts * dram, dram);
+            __atomic_fetch_add(&part_, 1, __ATOMIC_RELAXED);
+        }
+        if (what == limit::read_l2)
+            for (int i = 0; i != 400; ++i) read(mine, l2);
+        if (what == limit::read_l1)
+            for (int i = 0; i != 24'000; ++i) read(mine, l1);
+#if QUANTO_TARGETS_X86
+        if (what == limit::fma_f32) isa_ == quanto::isa::avx512 ? detail::fma_512(rounds) : detail::fma_256(rounds);
+        if (what == limit::dot_bf16) detail::bf16_512(rounds);
+        if (what == limit::dot_int8) detail::int8_512(rounds);
+        if (what == limit::dot_int8_256) detail::int8_256(rounds);
+#endif
+    }
+    void read(std::byte const* p, std::size_t n) const {
+#if QUANTO_TARGETS_X86
+        if (isa_ == quanto::isa::avx512) return detail::avx512::read(p, n);
+        if (isa_ == quanto::isa::avx2) return detail::avx2::read(p, n);
+#endif
+        detail::portable::read(p, n);
+    }
+
+    std::byte* buffer_;
+    std::size_t part_ = 0;
+    quanto::isa isa_ = quanto::isa::portable;
+    bool has_int8_ = false, has_bf16_ = false;
+};
+
+}  // namespace benchmarks
