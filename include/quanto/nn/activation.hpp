@@ -1,4 +1,7 @@
-// Activation = what flows through a model: float values, or codes with one scale (x ~ code * scale), or an error.
+// Activation = what flows through a model: float values, or 8-bit codes with their scale, or an error.
+//     one scale         x[i] ~ code[i] * scale                     static (calibrated) or dynamic
+//     a scale per row   x[r, c] ~ code[r, c] * row_scales[r]       dynamic; a row runs along the last dimension
+// Scales are finite; they may be zero (zeros) and, after a product with a negative number, negative.
 // Whatever is computed from an error is that error, so a forward pass is written without checks and its result is read
 // once:
 //     if (auto y = model(x).value()) use(*y); else report(y.error());
@@ -7,20 +10,13 @@
 #include <optional>
 #include <utility>
 
+#include <quanto/nn/activation_source.hpp>
 #include <quanto/nn/context.hpp>
 #include <quanto/quantizer/activation.hpp>
 #include <quanto/tensor/tensor.hpp>
 #include <quanto/types/any_qtype.hpp>
 
 namespace quanto::inline v0::nn {
-
-struct recorder;  // quantizable.hpp
-
-// While a calibration runs: which of its recorders saw this as a module's quantized output. Compared, never followed.
-struct activation_source {
-    recorder const* first = nullptr;
-    std::size_t index = 0;
-};
 
 class Activation {
 public:
@@ -30,10 +26,18 @@ public:
     Activation(Tensor<float> x, context const& where) noexcept : values_(std::move(x)), where_(&where) { check(); }
     Activation(Tensor<float> x, context const&& where) = delete;
     Activation(quanto::error e) noexcept : error_(e) {}
-    // Codes of an 8-bit qtype. Precondition: type.bits() == 8, scale finite and not negative.
+    // Codes of an 8-bit qtype. Precondition: type.bits() == 8, scale finite.
     Activation(any_qtype type, Tensor<std::uint8_t> codes, float scale, context const* where = nullptr) noexcept
         : codes_(std::move(codes)), type_(type), scale_(scale), where_(where) {
         QUANTO_ASSERT(type.bits() == 8, "Activation: codes have 8 bits");
+        check();
+    }
+    // The same with a scale per row. Precondition: also row_scales.size() == codes.rows().
+    Activation(any_qtype type, Tensor<std::uint8_t> codes, Tensor<float> row_scales,
+               context const* where = nullptr) noexcept
+        : codes_(std::move(codes)), row_scales_(std::move(row_scales)), type_(type), where_(where) {
+        QUANTO_ASSERT(type.bits() == 8, "Activation: codes have 8 bits");
+        QUANTO_ASSERT(!codes_ || row_scales_.size() == codes_.rows(), "Activation: one scale per row");
         check();
     }
 
@@ -45,7 +49,12 @@ public:
     std::size_t size() const noexcept { return type_ ? codes_.size() : values_.size(); }
     bool is_quantized() const noexcept { return type_.has_value(); }
     std::optional<any_qtype> type() const noexcept { return type_; }
-    float scale() const noexcept { return scale_; }
+
+    // Precondition of scale(): one for all. scale_of_row takes any; 1 where it is not quantized.
+    float scale() const noexcept { return QUANTO_ASSERT(!has_row_scales(), "Activation: a scale per row"), scale_; }
+    bool has_row_scales() const noexcept { return static_cast<bool>(row_scales_); }
+    Tensor<float> const& row_scales() const noexcept { return row_scales_; }
+    float scale_of_row(std::size_t r) const noexcept { return has_row_scales() ? row_scales_[r] : scale_; }
 
     // What is inside. Precondition: is_quantized() for codes, not so for values.
     Tensor<std::uint8_t> const& codes() const noexcept { return codes_; }
@@ -67,7 +76,7 @@ public:
         if (!type_) return values_[i];
         return type_->visit([&]<class Q>(Q) {
             if constexpr (ActivationQType<Q>)
-                return dequantize_code<Q>(codes_[i], scale_);
+                return dequantize_code<Q>(codes_[i], has_row_scales() ? row_scales_[i / codes_.cols()] : scale_);
             else
                 return 0.0f;
         });
@@ -77,9 +86,9 @@ public:
     // The same, as a pointer that a result takes over: null is the default.
     context const* where_pointer() const noexcept { return where_; }
 
-    activation_source source() const noexcept { return source_; }
+    activation_source const& source() const noexcept { return source_; }
     Activation from(activation_source source) && noexcept {
-        source_ = source;
+        source_ = std::move(source);
         return std::move(*this);
     }
     Activation in(context const* where) && noexcept {
@@ -93,18 +102,23 @@ private:
         std::size_t const needed = type_ ? codes_.shape().numel() : values_.shape().numel() * sizeof(float);
         if (type_ ? !codes_ : !values_)
             error_ = quanto::error(errc::invalid_argument, "an empty tensor as activation");
-        else if ((type_ ? codes_.bytes() : values_.bytes()).size() < needed)
+        else if ((type_ ? codes_.bytes() : values_.bytes()).size() < needed ||
+                 row_scales_.bytes().size() < row_scales_.size() * sizeof(float))
             error_ = quanto::error(errc::out_of_memory, "no memory for a copy of an activation");
     }
     void dequantize_into(float* out) const noexcept {
         type_->visit([&]<class Q>(Q) {
             if constexpr (ActivationQType<Q>)
-                for (std::size_t i = 0; i != codes_.size(); ++i) out[i] = dequantize_code<Q>(codes_[i], scale_);
+                for (std::size_t r = 0, i = 0, n = codes_.cols(); r != codes_.rows(); ++r) {
+                    float const scale = scale_of_row(r);
+                    for (std::size_t end = i + n; i != end; ++i) out[i] = dequantize_code<Q>(codes_[i], scale);
+                }
         });
     }
 
     Tensor<float> values_;
     Tensor<std::uint8_t> codes_;
+    Tensor<float> row_scales_;
     std::optional<any_qtype> type_;
     float scale_ = 1.0f;
     context const* where_ = nullptr;
@@ -124,6 +138,46 @@ inline Activation quantize_activation(Activation const& x, any_qtype type, float
                 quanto::quantize_activation<Q>(x.values().data(), x.size(), scale, codes->data());
         });
     return Activation(type, std::move(*codes), scale, x.where_pointer());
+}
+
+// Where the scales of activations come from: a calibration, or the values themselves (dynamic), scale = max|x| / qmax
+// of the whole tensor or of each row.
+enum class activation_scaling : std::uint8_t { calibrated, per_tensor, per_row };
+
+// x under the scale or scales of its own values. Errors: not_finite, for a value that no scale holds.
+// Precondition: type.bits() == 8, scaling is not calibrated.
+inline Activation quantize_dynamic(Activation const& x, any_qtype type, activation_scaling scaling) {
+    if (!x || x.is_quantized()) return x;
+    float const* const values = x.values().data();
+    for (std::size_t i = 0; i != x.size(); ++i)
+        if (!is_finite(values[i]))
+            return error(errc::not_finite, "dynamic quantization: the value at index ", i,
+                         is_nan(values[i]) ? " is NaN" : " is infinite");
+    auto const scale_of = [&](float const* v, std::size_t n) {
+        return type.visit([&]<class Q>(Q) {
+            if constexpr (ActivationQType<Q>)
+                return absmax_scale<Q>(v, n);
+            else
+                return 0.0f;
+        });
+    };
+    if (scaling == activation_scaling::per_tensor) return quantize_activation(x, type, scale_of(values, x.size()));
+
+    std::size_t const rows = x.values().rows(), cols = x.values().cols();
+    auto codes = Tensor<std::uint8_t>::make(x.shape(), x.where().memory);
+    auto scales = Tensor<float>::make({rows}, x.where().memory);
+    if (!codes) return codes.error();
+    if (!scales) return scales.error();
+    for (std::size_t r = 0; r != rows; ++r) {
+        float const* const row = values + r * cols;
+        float const scale = (*scales)[r] = scale_of(row, cols);
+        if (scale > 0.0f)
+            type.visit([&]<class Q>(Q) {
+                if constexpr (ActivationQType<Q>)
+                    quanto::quantize_activation<Q>(row, cols, scale, codes->data() + r * cols);
+            });
+    }
+    return Activation(type, std::move(*codes), std::move(*scales), x.where_pointer());
 }
 
 // y, or the error of its allocation, in the context of x.

@@ -4,85 +4,85 @@
 //         for (auto const& batch : samples) model(batch);
 //         auto report = calibrate.finish();       // or the end of the scope
 //     }
-// Streamlining: the output of a module stays quantized only if a module that quantizes its input read it, directly or
-// through operations that keep codes (relu, flatten); others give float afterwards, for it would only be dequantized.
-// The decision is made once, at the end: while the scope lasts all outputs are quantized.
+// Streamlining: the output of a module stays quantized only if something reads its codes, directly or through
+// operations that keep codes (nn/operations.hpp): a module that quantizes its input, an integer product. Others give
+// float afterwards, for it would only be dequantized. The decision is made once, at the end: while the scope lasts all
+// outputs are quantized. A module that runs several times in a batch is seen that often; one reader is enough.
+//
+// A scope inside another one takes the modules over until it ends; the outer one goes on from the scales it found.
 #pragma once
 
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <quanto/workflow/calibration_report.hpp>
 #include <quanto/workflow/quantize.hpp>
 
 namespace quanto::inline v0 {
 
 struct calibration_options {
-    double momentum = 0.9;  // double, so that 1 - 0.9 rounds to the float 0.1, as in Python
+    double momentum = 0.9;                   // double, so that 1 - 0.9 rounds to the float 0.1, as in Python
+    std::optional<double> input_momentum{};  // nothing: the same; Python quanto takes 0.9, whatever is asked for
     bool streamline = true;
+    quanto::observer observer = quanto::observer::moving_average;
+    double percentile = 0.9999;  // of observer::percentile
 };
 
-struct calibration_report {
-    struct row {
-        std::string name;
-        std::optional<float> input_scale, output_scale;  // nothing: not seen
-        bool output_quantized;
-    };
-    std::vector<row> rows;
-};
-
-// Precondition: the model outlives the scope and stays where it is; one scope per model at a time, and one thread.
+// Precondition: the model outlives the scope and stays where it is; one thread. Copies of the model, also those that
+// are made meanwhile, are not calibrated.
 template <nn::ModuleTree M>
 class Calibration {
 public:
     explicit Calibration(M& model, calibration_options const& options = {})
         : model_(model), streamline_(options.streamline) {
-        each_state([&](std::string_view, auto& module) {
+        each_state([&](std::string_view name, auto& module) {
             auto const& state = module.activation;
-            dtype scale_type = dtype::f32;
-            if constexpr (requires { module.weight.type(); }) scale_type = module.weight.type();
-            recorders_.push_back({.momentum = options.momentum,
-                                  .type = *state.type,
-                                  .scale_type = scale_type,
-                                  .input_scale = state.input_scale,
-                                  .output_scale = state.output_scale});
+            names_.emplace_back(name);
+            auto& r = recorders_.emplace_back(nn::recorder{.type = *state.type, .observes = options.observer});
+            if constexpr (requires { module.weight.type(); }) r.scale_type = module.weight.type();
+            r.momentum = options.momentum;
+            r.input_momentum = options.input_momentum.value_or(options.momentum);
+            r.percentile = options.percentile;
+            r.outer = state.recorder.get();
+            r.input_scale = r.outer != nullptr ? r.outer->input_scale : state.input_scale;
+            r.output_scale = r.outer != nullptr ? r.outer->output_scale : state.output_scale;
         });
+        log_ = new nn::reader_log(recorders_.size());
         std::size_t i = 0;
         each_state([&](std::string_view, auto& module) {
-            auto& r = recorders_[i];
-            r.first = recorders_.data();
-            r.count = recorders_.size();
-            r.index = i++;
-            module.activation.recorder.lend(&r);
+            log_->owners.retain();
+            recorders_[i].self = nn::activation_source(log_, i);
+            module.activation.recorder.lend(&recorders_[i++]);
         });
+        keep_log_ = nn::activation_source(log_, 0);
     }
     Calibration(Calibration const&) = delete;
     Calibration& operator=(Calibration const&) = delete;
     ~Calibration() { (void)finish(); }
 
-    // Ends the scope: scales go into the modules. A batch with NaN or infinity changed no scale; the error names the
-    // module that met the first one. Afterwards an empty report.
+    // Ends the scope: scales go into the modules; a module that nothing passed through keeps what it had, and zeros
+    // alone give no scale. Afterwards an empty report. Errors: missing, where nothing passed at all; not_finite, where
+    // a batch had NaN or infinity (it changed no scale), naming the module that met the first one.
     result<calibration_report> finish() {
         calibration_report report;
         if (finished_) return report;
         finished_ = true;
         std::optional<error> problem;
+        bool seen = recorders_.empty();
+        std::size_t i = 0;
         each_state([&](std::string_view name, auto& module) {
+            auto& r = recorders_[i];
             auto& state = module.activation;
-            auto* const r = state.recorder.get();
-            if (r == nullptr) return;
-            state.recorder.lend(nullptr);
-            state.input_scale = r->input_scale;
-            state.output_scale = r->output_scale;
-            if (!streamline_)
-                state.quantize_output = true;
-            else if (r->output_seen)
-                state.quantize_output = r->output_read_quantized;
-            if (r->problem && !problem) problem = r->problem->within(name);
-            report.rows.push_back({std::string(name), state.input_scale, state.output_scale,
-                                   state.quantize_output && state.output_scale.has_value()});
+            take_back(state, r);
+            bool const ran = r.output_values.magnitudes.total() != 0 || r.input_values.magnitudes.total() != 0;
+            seen = seen || ran || r.problem;
+            if (ran) store(state, r, i);
+            if (r.problem && !problem) problem = r.problem->within(name);
+            report.rows.push_back(row_of(state, r, i++, ran));
         });
         if (problem) return *problem;
+        if (!seen) return error(errc::missing, "nothing passed through the model while it was calibrated");
         return report;
     }
 
@@ -91,12 +91,48 @@ private:
     void each_state(F&& f) {
         nn::for_each_module(model_, [&]<class N>(std::string_view name, N& module) {
             if constexpr (nn::Quantizable<N>)
-                if (module.activation.type) f(name, module);
+                if (module.activation.type && !module.activation.is_dynamic()) f(name, module);
         });
+    }
+
+    // Out of the chain of scopes around this module; they may end in any order.
+    static void take_back(nn::activation_state& state, nn::recorder& r) noexcept {
+        if (state.recorder.get() == &r) return state.recorder.lend(r.outer);
+        for (auto* inner = state.recorder.get(); inner != nullptr; inner = inner->outer)
+            if (inner->outer == &r) inner->outer = r.outer;
+    }
+
+    void store(nn::activation_state& state, nn::recorder const& r, std::size_t i) const noexcept {
+        auto const usable = [](std::optional<float> scale) { return scale && *scale > 0.0f ? scale : std::nullopt; };
+        state.input_scale = usable(r.input_scale);
+        state.output_scale = usable(r.output_scale);
+        state.quantize_output = !streamline_ || log_->readers[i] != nn::reader_log::none;
+        if (r.outer == nullptr) return;
+        r.outer->input_scale = r.input_scale;
+        r.outer->output_scale = r.output_scale;
+    }
+
+    calibration_report::row row_of(nn::activation_state const& state, nn::recorder const& r, std::size_t i,
+                                   bool ran) const {
+        calibration_report::row row{names_[i], r.type};
+        row.input = detail::side_of(r.input_values, state.input_scale, r.type);
+        row.output = detail::side_of(r.output_values, state.output_scale, r.type);
+        row.output_quantized = state.quantize_output && state.output_scale.has_value();
+        std::size_t const reader = log_->readers[i];
+        row.why = !ran                                ? "nothing passed through it"
+                  : !state.output_scale               ? "only zeros were seen"
+                  : !streamline_                      ? "streamlining is off"
+                  : reader == nn::reader_log::none    ? "nothing reads its codes"
+                  : reader == nn::reader_log::unnamed ? "an operation reads its codes"
+                                                      : names_[reader] + " reads its codes";
+        return row;
     }
 
     M& model_;
     std::vector<nn::recorder> recorders_;
+    std::vector<std::string> names_;
+    nn::reader_log* log_ = nullptr;
+    nn::activation_source keep_log_;
     bool streamline_, finished_ = false;
 };
 
