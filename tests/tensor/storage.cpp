@@ -130,3 +130,28 @@ TEST_CASE("borrowed storage and slices of owned storage own nothing") {
     }
     CHECK(memory.blocks == 0);
 }
+
+TEST_CASE("owned storage that becomes shared is kept by its copies and goes back where it came from") {
+    limited_memory memory{.left = 2};
+    {
+        auto s = storage::allocate(3, &memory);
+        REQUIRE(s);
+        s->mutable_data()[1] = std::byte{7};
+        auto const* const data = s->data();
+        auto shared = into_shared(std::move(*s));
+        REQUIRE(shared);
+        CHECK(shared->is_shared());
+        storage copy = *shared;
+        *shared = storage();
+        CHECK(copy.data() == data);
+        CHECK(copy.data()[1] == std::byte{7});
+        CHECK(into_shared(copy)->data() == data);
+    }
+    CHECK(memory.blocks == 0);
+    CHECK(memory.bytes == 0);
+    memory.left = 1;
+    auto s = storage::allocate(3, &memory);
+    CHECK(into_shared(std::move(*s)).error().code() == errc::out_of_memory);
+    std::byte const b{1};
+    CHECK_FALSE(into_shared(storage::borrow(&b, 1))->is_shared());
+}

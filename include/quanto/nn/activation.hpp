@@ -12,6 +12,7 @@
 
 #include <quanto/nn/activation_source.hpp>
 #include <quanto/nn/context.hpp>
+#include <quanto/nn/tape.hpp>
 #include <quanto/quantizer/activation.hpp>
 #include <quanto/tensor/tensor.hpp>
 #include <quanto/types/any_qtype.hpp>
@@ -71,6 +72,11 @@ public:
             dequantize_into(out->data());
         return out;
     }
+    // The same without a copy where the values are float already: then a view of them.
+    result<Tensor<float>> floats() const {
+        if (!error_ && !type_) return Tensor<float>::borrow(values_.view());
+        return value();
+    }
     // Element i as float. Precondition: a value, i < size().
     float operator[](std::size_t i) const noexcept {
         if (!type_) return values_[i];
@@ -93,6 +99,25 @@ public:
     }
     Activation in(context const* where) && noexcept {
         where_ = where;
+        return std::move(*this);
+    }
+
+    // While gradients are recorded: on which tape, and where the gradient of this goes; null for a constant.
+    Tape* tape() const noexcept { return where_ != nullptr ? where_->tape : nullptr; }
+    Tape::node* node() const noexcept { return node_; }
+    Activation at(Tape::node* node) && noexcept {
+        node_ = node;
+        return std::move(*this);
+    }
+    // Its elements shared by all copies from now on, so that saving it for the way back costs nothing.
+    Activation shared() && {
+        if (error_) return std::move(*this);
+        auto elements = into_shared(type_ ? std::move(codes_).bytes() : std::move(values_).bytes());
+        if (!elements) return elements.error();
+        if (type_)
+            codes_ = Tensor<std::uint8_t>(codes_.shape(), std::move(*elements));
+        else
+            values_ = Tensor<float>(values_.shape(), std::move(*elements));
         return std::move(*this);
     }
 
@@ -123,8 +148,45 @@ private:
     float scale_ = 1.0f;
     context const* where_ = nullptr;
     activation_source source_{};
+    Tape::node* node_ = nullptr;
     std::optional<quanto::error> error_;
 };
+
+// y, recorded: result<success> backward(Tape&, Tensor<float> dy) adds to the gradients of what y was computed from.
+// Precondition: y.tape() != nullptr, or y is an error.
+template <class F>
+Activation recorded(Activation y, F backward) {
+    if (!y) return y;
+    auto* const node = y.tape()->record(std::move(backward));
+    if (node == nullptr) return error(errc::out_of_memory, "no memory to record an operation");
+    return std::move(y).at(node).shared();
+}
+
+// x as an input whose gradient is wanted: after Tape::backward it is in x.node()->gradient.
+inline Activation tracked(Activation x) {
+    if (!x || x.tape() == nullptr) return x;
+    auto* const node = x.tape()->record_input();
+    if (node == nullptr) return error(errc::out_of_memory, "no memory to record an input");
+    return std::move(x).at(node).shared();
+}
+
+namespace detail {
+// Rounding passes the gradient as it is (straight-through); where the tape says so, values that were clamped pass none.
+inline Activation straight_through(Activation const& x, Activation codes) {
+    if (x.node() == nullptr) return codes;
+    if (!x.tape()->masks_clamped()) return std::move(codes).at(x.node());
+    any_qtype const type = *codes.type();
+    float const scale = codes.scale();
+    return recorded(std::move(codes), [x, type, scale](Tape& tape, Tensor<float> dy) {
+        type.visit([&]<class Q>(Q) {
+            float const *const v = x.values().data(), least = Q::qmin * scale, most = Q::qmax * scale;
+            float* const g = dy.data();
+            for (std::size_t i = 0; i != dy.size(); ++i) g[i] = v[i] < least || v[i] > most ? 0.0f : g[i];
+        });
+        return tape.add(x.node(), std::move(dy));
+    });
+}
+}  // namespace detail
 
 // x as codes of that type under that scale; an activation that is quantized already comes back as it is. A scale of 0,
 // which only zeros ask for, gives zeros. Precondition: type.bits() == 8, scale finite and not negative.
@@ -137,7 +199,7 @@ inline Activation quantize_activation(Activation const& x, any_qtype type, float
             if constexpr (ActivationQType<Q>)
                 quanto::quantize_activation<Q>(x.values().data(), x.size(), scale, codes->data());
         });
-    return Activation(type, std::move(*codes), scale, x.where_pointer());
+    return detail::straight_through(x, Activation(type, std::move(*codes), scale, x.where_pointer()));
 }
 
 // Where the scales of activations come from: a calibration, or the values themselves (dynamic), scale = max|x| / qmax
@@ -177,10 +239,14 @@ inline Activation quantize_dynamic(Activation const& x, any_qtype type, activati
                     quanto::quantize_activation<Q>(row, cols, scale, codes->data() + r * cols);
             });
     }
-    return Activation(type, std::move(*codes), std::move(*scales), x.where_pointer());
+    return Activation(type, std::move(*codes), std::move(*scales), x.where_pointer()).at(x.node());  // none is clamped
 }
 
-// y, or the error of its allocation, in the context of x.
-inline Activation like(Activation const& x, Tensor<float> y) { return Activation(std::move(y)).in(x.where_pointer()); }
+// y, or the error of its allocation, in the context of x. Where x has a gradient, y has none until it is recorded: an
+// operation that forgets to is found, not ignored.
+inline Activation like(Activation const& x, Tensor<float> y) {
+    Activation out = Activation(std::move(y)).in(x.where_pointer());
+    return x.node() == nullptr ? out : std::move(out).at(x.tape()->no_gradient());
+}
 
 }  // namespace quanto::inline v0::nn

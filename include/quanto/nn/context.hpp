@@ -6,6 +6,7 @@
 //     pool_memory pool;
 //     nn::context const here{cpu, &pool};
 //     auto y = model(nn::Activation(Tensor<float>::borrow(x), here));    // borrow: x is not copied
+// With a tape, operations record themselves on it, so that gradients can flow back; without one they cost nothing more.
 #pragma once
 
 #include <quanto/backend/backend_ref.hpp>
@@ -14,10 +15,14 @@
 
 namespace quanto::inline v0::nn {
 
-// Precondition: the backend and the memory resource outlive the context, the context all that is computed in it.
+class Tape;  // tape.hpp
+
+// Precondition: the backend, the memory resource and the tape outlive the context, the context all that is computed in
+// it.
 struct context {
     backend_ref backend = backend_ref::fresh<cpu_backend>();
     memory_ref memory{};
+    Tape* tape = nullptr;
 };
 
 }  // namespace quanto::inline v0::nn

@@ -1,4 +1,5 @@
-// flatten: (n, ..) becomes (n, product of the rest); codes stay codes.
+// flatten: (n, ..) becomes (n, product of the rest); codes stay codes. The
+// gradient has the same elements in the same order, so both share a node.
 #pragma once
 
 #include <utility>
@@ -14,10 +15,11 @@ inline Activation flatten(Activation const& x) {
     if (!x.is_quantized()) {
         auto y = x.value();
         if (!y) return y.error();
-        return like(x, std::move(*y).reshaped(shape));
+        return like(x, std::move(*y).reshaped(shape)).at(x.node());
     }
     return Activation(*x.type(), Tensor<std::uint8_t>(x.codes()).reshaped(shape), x.scale(), x.where_pointer())
-        .from(x.source());
+        .from(x.source())
+        .at(x.node());
 }
 
 struct Flatten {

@@ -37,11 +37,19 @@ struct LayerNorm {
         if (!y) return y.error().within("LayerNorm");
         std::size_t const n = features();
         for (std::size_t start = 0; start < y->size(); start += n) normalize(y->data() + start, n);
-        return activation.quantized_output(like(x, std::move(*y)));
+        Activation out = like(x, std::move(*y));
+        if (x.tape() != nullptr)
+            out = recorded(std::move(out), [this, x](Tape& tape, Tensor<float> dy) { return backward(tape, x, dy); });
+        return activation.quantized_output(std::move(out));
     }
 
 private:
-    void normalize(float* row, std::size_t n) const noexcept {
+    // Where a row lies: unit = (x - mean) * inverse.
+    struct moments {
+        double mean, inverse;
+        float unit(float x) const noexcept { return static_cast<float>((static_cast<double>(x) - mean) * inverse); }
+    };
+    moments moments_of(float const* row, std::size_t n) const noexcept {
         double sum = 0, squares = 0;
         for (std::size_t i = 0; i != n; ++i) sum += static_cast<double>(row[i]);
         double const mean = sum / static_cast<double>(n);
@@ -49,11 +57,44 @@ private:
             double const d = static_cast<double>(row[i]) - mean;
             squares += d * d;
         }
-        double const inverse = 1.0 / std::sqrt(squares / static_cast<double>(n) + static_cast<double>(eps));
-        for (std::size_t i = 0; i != n; ++i) {
-            auto const unit = static_cast<float>((static_cast<double>(row[i]) - mean) * inverse);
-            row[i] = unit * weight[i] + (bias ? (*bias)[i] : 0.0f);
+        return {mean, 1.0 / std::sqrt(squares / static_cast<double>(n) + static_cast<double>(eps))};
+    }
+    void normalize(float* row, std::size_t n) const noexcept {
+        moments const m = moments_of(row, n);
+        for (std::size_t i = 0; i != n; ++i) row[i] = m.unit(row[i]) * weight[i] + (bias ? (*bias)[i] : 0.0f);
+    }
+
+    // With u = (x - mean) * inverse and g = dy * w:  dx = inverse * (g - mean(g) - u * mean(g * u)),
+    // dw = sum of dy * u, db = sum of dy.
+    result<success> backward(Tape& tape, Activation const& x, Tensor<float>& dy) const {
+        auto const memory = x.where().memory;
+        std::size_t const n = features();
+        auto const values = x.floats();
+        auto dw = Tensor<float>::make({n}, memory), db = Tensor<float>::make({n}, memory);
+        if (!values) return values.error();
+        if (!dw || !db) return (dw ? db : dw).error();
+        for (std::size_t start = 0; start < dy.size(); start += n) {
+            float const* const row = values->data() + start;
+            float* const g = dy.data() + start;
+            moments const m = moments_of(row, n);
+            double sum = 0, dot = 0;
+            for (std::size_t i = 0; i != n; ++i) {
+                float const u = m.unit(row[i]);
+                (*dw)[i] += g[i] * u;
+                (*db)[i] += g[i];
+                g[i] *= weight[i];
+                sum += static_cast<double>(g[i]);
+                dot += static_cast<double>(g[i]) * static_cast<double>(u);
+            }
+            double const count = static_cast<double>(n);
+            for (std::size_t i = 0; i != n; ++i)
+                g[i] = static_cast<float>(m.inverse * (static_cast<double>(g[i]) - sum / count -
+                                                       static_cast<double>(m.unit(row[i])) * dot / count));
         }
+        if (auto done = tape.add_to(&weight, std::move(dw)); !done) return done;
+        if (bias)
+            if (auto done = tape.add_to(&*bias, std::move(db)); !done) return done;
+        return tape.add(x.node(), std::move(dy));
     }
 
     std::optional<error> mismatch(Activation const& x) const {

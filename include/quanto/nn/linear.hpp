@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include <quanto/nn/gradient.hpp>
 #include <quanto/nn/module.hpp>
 #include <quanto/nn/quantizable.hpp>
 #include <quanto/nn/weight.hpp>
@@ -56,10 +57,28 @@ struct Linear {
             for (std::size_t m = 0, n = out_features(); m != y->rows(); ++m, row += n)
                 for (std::size_t j = 0; j != n; ++j) row[j] += values[j];
         }
-        return activation.quantized_output(like(x, std::move(*y)));
+        Activation out = like(x, std::move(*y));
+        if (x.tape() != nullptr)
+            out = recorded(std::move(out), [this, x](Tape& tape, Tensor<float> dy) { return backward(tape, x, dy); });
+        return activation.quantized_output(std::move(out));
     }
 
 private:
+    // dx = dy w, dw = dy^T x, db = sum of dy, with w and x as they were multiplied: quantized.
+    result<success> backward(Tape& tape, Activation const& x, matrix_view<float const> dy) const {
+        auto const where = x.where();
+        if (bias && tape.watches(&*bias))
+            if (auto done = tape.add_to(&*bias, detail::sum_of_rows(dy, where.memory)); !done) return done;
+        if (tape.watches(&weight)) {
+            auto const values = x.floats();
+            if (!values) return values.error();
+            auto dw = detail::weight_gradient(dy, *values, weight.shape(), where);
+            if (auto done = tape.add_to(&weight, std::move(dw)); !done) return done;
+        }
+        if (x.node() == nullptr) return success{};
+        return tape.add(x.node(), detail::input_gradient(dy, weight, x.shape(), where));
+    }
+
     std::optional<error> mismatch(Activation const& x) const {
         if (weight.shape().rank() != 2 || (bias && bias->shape() != extents{out_features()}))
             return append(error(errc::shape_mismatch, "Linear: its own weight and bias disagree: "), weight.shape());

@@ -117,4 +117,30 @@ private:
     kind kind_ = kind::owned;
 };
 
+namespace detail {
+struct shared_bytes : shared_owner {
+    storage bytes;
+
+    explicit shared_bytes(storage&& owned) noexcept : shared_owner{destroy_this}, bytes(std::move(owned)) {}
+    static void destroy_this(shared_owner* owner) noexcept {
+        auto* const self = static_cast<shared_bytes*>(owner);
+        memory_ref const memory = self->bytes.memory();
+        self->~shared_bytes();
+        memory.deallocate(self, sizeof(shared_bytes), alignof(shared_bytes));
+    }
+};
+}  // namespace detail
+
+// The same bytes, shared by all copies and read-only from now on. Borrowed and shared ones come back as they are.
+inline result<storage> into_shared(storage s) {
+    if (!s.is_owned() || s.size() == 0) return s;
+    memory_ref const memory = s.memory();
+    void* const p = memory.allocate(sizeof(detail::shared_bytes), alignof(detail::shared_bytes));
+    if (p == nullptr) return error(errc::out_of_memory, "no memory to share a tensor");
+    auto* const owner = ::new (p) detail::shared_bytes(std::move(s));
+    storage shared = storage::share(*owner, owner->bytes.data(), owner->bytes.size());
+    owner->release();
+    return shared;
+}
+
 }  // namespace quanto::inline v0

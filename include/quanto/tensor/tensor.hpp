@@ -71,7 +71,8 @@ public:
         return std::move(*this);
     }
 
-    storage const& bytes() const noexcept { return storage_; }
+    storage const& bytes() const& noexcept { return storage_; }
+    storage bytes() && noexcept { return std::move(storage_); }
 
 private:
     extents shape_;

@@ -1,0 +1,62 @@
+// The products of the way back, arranged so that the backend's product y = x w^T does them. For y = x w^T:
+//     dx (M, K) = dy (M, N) (w^T)^T         dw (N, K) = dy^T (N, M) (x^T)^T         db (N) = sum over the rows of dy
+#pragma once
+
+#include <utility>
+
+#include <quanto/kernels/transpose.hpp>
+#include <quanto/nn/activation.hpp>
+#include <quanto/nn/weight.hpp>
+
+namespace quanto::inline v0::nn::detail {
+
+inline result<Tensor<float>> transposed(matrix_view<float const> x, memory_ref memory) {
+    auto t = Tensor<float>::make({x.cols, x.rows}, memory);
+    if (t) transpose(x, matrix_view<float>(t->data(), x.cols, x.rows));
+    return t;
+}
+
+// The values that a forward pass multiplies with: quantized ones where it is quantized.
+inline result<Tensor<float>> values_of(Weight const& w, memory_ref memory) {
+    auto values = Tensor<float>::make(w.shape(), memory);
+    if (!values) return values;
+    if (auto const* const q = w.quantized())
+        q->visit([&](auto const& v) { dequantize(v, values->data()); });
+    else
+        for (std::size_t i = 0; i != values->size(); ++i) (*values)[i] = (*w.master())[i];
+    return values;
+}
+
+// dx, in the shape of x. w (N, K): the weight as a matrix (N, rest).
+inline result<Tensor<float>> input_gradient(matrix_view<float const> dy, Weight const& w, extents const& shape,
+                                            context const& where) {
+    auto const values = values_of(w, where.memory);
+    if (!values) return values;
+    std::size_t const n = w.shape().front();
+    auto const wt = transposed({values->data(), n, n == 0 ? 0 : values->size() / n}, where.memory);
+    if (!wt) return wt;
+    auto dx = Tensor<float>::make(shape, where.memory);
+    if (dx) where.backend.matmul(dy, *wt, matrix_view<float>(dx->data(), dy.rows, wt->rows()));
+    return dx;
+}
+
+// dw, in the shape of the weight. x (M, K).
+inline result<Tensor<float>> weight_gradient(matrix_view<float const> dy, matrix_view<float const> x,
+                                             extents const& shape, context const& where) {
+    auto const dyt = transposed(dy, where.memory), xt = transposed(x, where.memory);
+    if (!dyt || !xt) return dyt ? xt : dyt;
+    auto dw = Tensor<float>::make(shape, where.memory);
+    if (dw) where.backend.matmul(*dyt, *xt, matrix_view<float>(dw->data(), dy.cols, x.cols));
+    return dw;
+}
+
+inline result<Tensor<float>> sum_of_rows(matrix_view<float const> dy, memory_ref memory) {
+    auto sum = Tensor<float>::make({dy.cols}, memory);
+    if (!sum) return sum;
+    float* const s = sum->data();
+    for (std::size_t m = 0; m != dy.rows; ++m)
+        for (std::size_t n = 0; n != dy.cols; ++n) s[n] += dy(m, n);
+    return sum;
+}
+
+}  // namespace quanto::inline v0::nn::detail
