@@ -1,5 +1,6 @@
 // cpu_backend = the fastest kernels (kernels/matmul/kernel_list.hpp) that this processor runs. It allocates nothing.
 //     explain_matmul(M, w)  which kernel a product uses, and why
+//     prepare(w)            the weight in the layout that the fastest kernels read (kernels/panel/layout.hpp)
 // The rows of w are split over the executor in tiles of fixed size: results do not depend on the number of threads.
 // |error of y[m][n]| <= (K + 4) * 2^-24 * sum_k |x[m][k]| * (|code * scale| + |shift|); the integer product is exact.
 #pragma once
@@ -13,6 +14,7 @@
 #include <quanto/kernels/floating_point_guard.hpp>
 #include <quanto/kernels/matmul/kernel_list.hpp>
 #include <quanto/kernels/matmul/reference.hpp>
+#include <quanto/kernels/panel/product.hpp>
 
 namespace quanto::inline v0 {
 
@@ -49,6 +51,26 @@ public:
         for_rows(y, x.cols, [&](row_range rows) { matmul_int8(target(), x, x_scale, rows_of_w, y, rows); });
     }
 
+    // The weight as panels. Cost: one pass. Errors: out_of_memory.
+    result<panels> prepare(any_qtensor const& w, memory_ref memory = {}) const noexcept {
+        return panels::pack(w, memory);
+    }
+    // y = activation(x * w^T + bias). Errors: shape_mismatch, out_of_memory (for the workspace, options.memory).
+    result<success> matmul(matrix_view<float const> x, panels const& w, matrix_view<float> y,
+                           product_options const& options = {}) const noexcept {
+        return multiply_panels(detail::panel_operands<float>{x, 1.0f, w, y, options}, input_of(options));
+    }
+    // x has the values x8 * x_scale.
+    result<success> matmul(matrix_view<std::int8_t const> x8, float x_scale, panels const& w, matrix_view<float> y,
+                           product_options const& options = {}) const noexcept {
+        return multiply_panels(detail::panel_operands<std::int8_t>{x8, x_scale, w, y, options}, product_input::int8);
+    }
+    kernel_choice explain_matmul(std::size_t, panels const& w,
+                                 product_input input = product_input::f32) const noexcept {
+        auto const choice = choose_panel_kernel(target(), w, input);
+        return {"matmul", choice.name, choice.reason};
+    }
+
     template <QType Q>
     kernel_choice explain_matmul(std::size_t, qtensor_view<Q> const&) const noexcept {
         kernel_choice choice{"matmul", {}, {}};
@@ -63,6 +85,30 @@ private:
     isa target() const noexcept {
         if constexpr (static_isa) return detect_isa();
         return isa_.target;
+    }
+
+    static constexpr product_input input_of(product_options const& options) noexcept {
+        return options.accuracy == product_accuracy::exact ? product_input::f32 : product_input::dynamic_int8;
+    }
+
+    template <class T>
+    result<success> multiply_panels(detail::panel_operands<T> const& o, product_input input) const noexcept {
+        if (auto ok = check_matmul(o.x.rows, o.x.cols, o.w.rows(), o.w.cols(), o.y.rows, o.y.cols); !ok) return ok;
+        if (!o.options.bias.empty() && o.options.bias.size() != o.w.rows())
+            return error(errc::shape_mismatch, "matmul: ", o.options.bias.size(), " biases for ", o.w.rows(), " rows");
+        panel_kernel const kernel = choose_panel_kernel(target(), o.w, input).kernel;
+        std::size_t const per_task = rows_per_task / panel_layout::panel_rows, panels = o.w.layout().panels();
+        auto const task = [&](std::size_t i) {
+            floating_point_guard const guard;
+            std::size_t const begin = i * per_task;
+            detail::multiply_panels(kernel, o, {begin, panels - begin < per_task ? panels : begin + per_task});
+        };
+        bool const small = o.y.rows * o.y.cols < (std::size_t{1} << 18) / (o.x.cols + 1);
+        if (options_.executor && !small)
+            options_.executor->run(ceil_div(panels, per_task), task);
+        else
+            inline_executor::run(ceil_div(panels, per_task), task);
+        return success{};
     }
 
     template <class W>

@@ -1,0 +1,67 @@
+// Which kernel multiplies with panels: a pure function of the instruction set, the weight and the kind of x, with its
+// reason. What backends run is what they explain.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <quanto/kernels/isa.hpp>
+#include <quanto/kernels/panel/panels.hpp>
+
+namespace quanto::inline v0 {
+
+enum class product_input : std::uint8_t { f32, dynamic_int8, int8 };
+enum class panel_kernel : std::uint8_t { definition, portable };
+
+struct panel_choice {
+    panel_kernel kernel;
+    std::string_view name, reason;
+};
+
+namespace detail {
+// "matmul_<weight>_<input>_panel_<kernel>"
+template <QType Q, product_input Input, panel_kernel Kernel>
+struct panel_kernel_name {
+    static constexpr std::size_t capacity = 64;
+    char text[capacity]{};
+    std::size_t size = 0;
+    constexpr panel_kernel_name() noexcept {
+        std::string_view const input = Input == product_input::int8           ? "_int8_panel_"
+                                       : Input == product_input::dynamic_int8 ? "_dynamic_int8_panel_"
+                                                                              : "_f32_panel_";
+        std::string_view const kernel = Kernel == panel_kernel::definition ? "definition" : "portable";
+        for (std::string_view part : {std::string_view("matmul_"), std::string_view(Q::name), input, kernel})
+            for (char c : part) text[size++] = c;
+    }
+};
+template <QType Q, product_input Input, panel_kernel Kernel>
+inline constexpr panel_kernel_name<Q, Input, Kernel> panel_name{};
+
+template <product_input Input, panel_kernel Kernel>
+panel_choice chosen(any_qtype type, std::string_view reason) noexcept {
+    return type.visit([&]<QType Q>(Q) -> panel_choice {
+        auto const& name = panel_name<Q, Input, Kernel>;
+        return {Kernel, {name.text, name.size}, reason};
+    });
+}
+}  // namespace detail
+
+// `target`: the best instruction set that may be used.
+inline panel_choice choose_panel_kernel(isa target, panels const& w, product_input input) noexcept {
+    static_cast<void>(target);
+    // Beyond, a sum of products of two int8 might leave int32.
+    constexpr std::size_t longest_int8 = std::size_t{1} << 17;
+    auto const take = [&]<panel_kernel K>(std::string_view reason) {
+        return input == product_input::int8 ? detail::chosen<product_input::int8, K>(w.type(), reason)
+                                            : detail::chosen<product_input::f32, K>(w.type(), reason);
+    };
+    if (w.has_special())
+        return take.template operator()<panel_kernel::definition>("the weight has codes that are NaN or infinite");
+    if (input == product_input::int8 && w.layout().group > longest_int8)
+        return take.template operator()<panel_kernel::definition>("groups longer than 2^17 may overflow int32");
+    return take.template operator()<panel_kernel::portable>(
+        input == product_input::dynamic_int8 ? "the only kernel for these operands; it does not round x to int8"
+                                             : "the only kernel for these operands");
+}
+
+}  // namespace quanto::inline v0

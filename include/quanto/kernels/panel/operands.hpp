@@ -1,0 +1,65 @@
+// What a product with panels is given, and its definition. x (M, K) of T = float or int8, w (N, K) in panels, y (M, N):
+//     float                y[m][n] = f(float(sum_k double(x[m][k]) * double(w[n][k])))     f: + bias[n], activation
+//     int8, w qint8        y[m][n] = f(sum_g float(sum_{k in g} x[m][k] * code[n][k]) * (x_scale * scale[n][g]))
+//                          the inner sum an exact int32, the outer one float32, in the order of the groups
+//     int8, other w        as float, with the values float(x[m][k]) * x_scale
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <quanto/kernels/panel/panels.hpp>
+#include <quanto/kernels/panel/product_options.hpp>
+
+namespace quanto::inline v0::detail {
+
+// Precondition: the shapes fit, bias has a value per row of w or none, y overlaps no operand.
+template <class T>
+struct panel_operands {
+    matrix_view<T const> x;
+    float x_scale;  // of int8
+    panels const& w;
+    matrix_view<float> y;
+    product_options const& options;
+
+    float finished(float v, std::size_t n) const noexcept {
+        return activated(options.bias.empty() ? v : v + options.bias[n], options.activation);
+    }
+};
+
+template <QType Q, class T>
+void multiply_by_definition(panel_operands<T> const& o, std::size_t m, panel_range range) noexcept {
+    auto const& layout = o.w.layout();
+    std::size_t const rows = layout.panel_rows, end = range.end * rows < layout.rows ? range.end * rows : layout.rows;
+    for (std::size_t n = range.begin * rows; n < end; ++n) {
+        float v = 0.0f;
+        if constexpr (std::is_same_v<T, std::int8_t> && std::is_same_v<Q, qint8>) {
+            for (std::size_t g = 0, k = 0; g != layout.groups(); ++g) {
+                std::int64_t sum = 0;
+                for (std::size_t const last = k + layout.size_of_group(g); k != last; ++k)
+                    sum += std::int64_t{o.x(m, k)} * static_cast<std::int8_t>(o.w.template code<Q>(n, k));
+                v += rounded(static_cast<float>(sum) * (o.x_scale * o.w.scale(n, g)));
+            }
+        } else {
+            double sum = 0.0;
+            for (std::size_t k = 0; k != o.x.cols; ++k) {
+                float a = static_cast<float>(o.x(m, k));
+                if constexpr (std::is_same_v<T, std::int8_t>) a *= o.x_scale;
+                sum += static_cast<double>(a) * static_cast<double>(o.w.template value<Q>(n, k));
+            }
+            v = static_cast<float>(sum);
+        }
+        o.y(m, n) = o.finished(v, n);
+    }
+}
+
+// Whether kernels may sum a row of x in float32 as they like: |x| < 2^100 and finite, so that no product of a code
+// overflows. Other rows follow the definition.
+inline bool is_summable(float const* x, std::size_t n) noexcept {
+    bool ok = true;
+    for (std::size_t k = 0; k != n; ++k) ok &= absolute(x[k]) < 0x1p100f;
+    return ok;
+}
+
+}  // namespace quanto::inline v0::detail

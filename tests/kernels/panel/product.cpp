@@ -1,0 +1,233 @@
+#include <quanto/kernels/panel/product.hpp>
+
+#include <cmath>
+#include <cstring>
+
+#include <quanto/backend/cpu_backend.hpp>
+#include <quanto/backend/thread_executor.hpp>
+#include <quanto/testing.hpp>
+
+#include "catch.hpp"
+
+using namespace quanto;
+
+namespace {
+
+struct case_of {
+    std::size_t m, n, k, group;
+};
+
+// Shapes around the sizes of panels, lines, blocks and tiles.
+std::vector<case_of> cases() {
+    std::vector<case_of> all;
+    std::size_t const ms[] = {1, 2, 3, 5, 8, 13, 16, 17, 64, 129};
+    std::size_t const ks[] = {1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 100, 127, 128, 129, 172, 255, 256, 257};
+    std::size_t const ns[] = {1, 7, 10, 15, 16, 17, 32, 33, 48, 65, 257};
+    std::size_t const groups[] = {0, 128, 32, 5, 100, 16, 0, 64};
+    for (std::size_t i = 0; i != 120; ++i)
+        all.push_back({ms[i % 10], ns[i * 7 % 11], ks[i * 5 % 22], groups[i * 3 % 8]});
+    all.push_back({3, 18, 784, 0});
+    all.push_back({2, 17, 1536, 0});
+    all.push_back({2, 16, 2048, 512});
+    return all;
+}
+
+template <QType Q, FloatStorage S>
+QTensor<Q> weight(case_of const& c, bool zero_points = false) {
+    return *quantize<Q>(testing::test_values<S>(c.n, c.k, static_cast<std::uint32_t>(c.n * 991 + c.k)),
+                        default_optimizer<Q>{}, {.group = c.group, .integer_zero_point = zero_points});
+}
+
+// x within wider rows, y too; what lies between the rows of y must stay.
+struct operands {
+    Tensor<float> xs, ys;
+    matrix_view<float> x, y;
+    explicit operands(case_of const& c, std::uint32_t seed = 5)
+        : xs(testing::test_values(c.m, c.k + 3, seed)),
+          ys(c.m, c.n + 2),
+          x(xs.data() + 1, c.m, c.k, c.k + 3),
+          y(ys.data() + 1, c.m, c.n, c.n + 2) {
+        for (auto& v : tensor_view<float>(ys.view())) v = -7.0f;
+    }
+    bool frame_is_whole() const {
+        for (std::size_t m = 0; m != y.rows; ++m)
+            if (ys[m * y.stride] != -7.0f || ys[m * y.stride + y.cols + 1] != -7.0f) return false;
+        return true;
+    }
+};
+
+// What a product with float x may be off by in row (m, n); see the headers of the kernels.
+template <QType Q>
+double bound(qtensor_view<Q> const& w, matrix_view<float const> x, std::size_t m, std::size_t n, double& sum) {
+    double magnitude = 0.0;
+    sum = 0.0;
+    for (std::size_t k = 0; k != x.cols; ++k) {
+        std::size_t const i = n * x.cols + k;
+        double const a = static_cast<double>(x(m, k)), v = static_cast<double>(w[i]);
+        sum += a * v;
+        magnitude +=
+            std::abs(a) * (std::abs(v) + 2.0 * std::abs(static_cast<double>(w.shift(w.layout.locate(i).group))));
+    }
+    return testing::matmul_bound(x.cols, magnitude) + 0x1p-126;
+}
+
+template <QType Q, FloatStorage S>
+void check_f32(cpu_backend const& backend, case_of const& c, bool zero_points = false) {
+    CAPTURE(Q::name, c.m, c.n, c.k, c.group);
+    auto const w = weight<Q, S>(c, zero_points);
+    auto const packed = *backend.prepare(any_qtensor(w));
+    operands o(c);
+    REQUIRE(backend.matmul(o.x, packed, o.y));
+    CHECK(o.frame_is_whole());
+    for (std::size_t m = 0; m != c.m; ++m)
+        for (std::size_t n = 0; n != c.n; ++n) {
+            double sum = 0.0;
+            double const most = bound(w.view(), o.x, m, n, sum);
+            REQUIRE(std::abs(static_cast<double>(o.y(m, n)) - sum) <= most);
+        }
+}
+
+void check_int8_exact(cpu_backend const& backend, case_of const& c) {
+    CAPTURE(c.m, c.n, c.k, c.group);
+    auto parts = weight<qint8, float>(c).parts();
+    testing::generator g(3);
+    storage codes = *storage::allocate(c.n * c.k);
+    for (std::size_t i = 0; i != c.n * c.k; ++i)
+        codes.mutable_data()[i] = static_cast<std::byte>(i % 3 == 0 ? 0x80u : g.bits() & 0xffu);
+    parts.codes = std::move(codes);
+    QTensor<qint8> const w(std::move(parts));
+    Tensor<std::int8_t> x(c.m, c.k);
+    for (auto& v : tensor_view<std::int8_t>(x.view()))
+        v = static_cast<std::int8_t>(g.bits() % 4 == 0 ? -128 : static_cast<int>(g.bits() & 0xffu) - 128);
+    Tensor<float> y(c.m, c.n), expected(c.m, c.n);
+    REQUIRE(backend.matmul(x, 0.037f, *backend.prepare(any_qtensor(w)), y));
+    matmul_reference(matrix_view<std::int8_t const>(x), 0.037f, w.view(), matrix_view<float>(expected));
+    for (std::size_t i = 0; i != y.size(); ++i) REQUIRE(y[i] == expected[i]);
+}
+
+}  // namespace
+
+TEST_CASE("products with panels stay within their bound") {
+    for (std::string_view const cap : {"portable", ""}) {
+        cpu_backend const backend({.force_isa = cap});
+        for (auto const& c : cases()) {
+            check_f32<qint2, float>(backend, c);
+            check_f32<qint2, float16>(backend, c, true);
+            check_f32<qint4, float>(backend, c);
+            check_f32<qint4, float16>(backend, c);
+            check_f32<qint4, bfloat16>(backend, c, true);
+            check_f32<qint8, float>(backend, c);
+            check_f32<qint8, bfloat16>(backend, c);
+            check_f32<qfloat8_e4m3fn, float>(backend, c);
+            check_f32<qfloat8_e4m3fnuz, float16>(backend, c);
+            check_f32<qfloat8_e5m2, float>(backend, c);
+        }
+    }
+}
+
+TEST_CASE("int8 times qint8 panels is exact") {
+    for (std::string_view const cap : {"portable", ""})
+        for (auto const& c : cases()) check_int8_exact(cpu_backend({.force_isa = cap}), c);
+}
+
+TEST_CASE("bias and activation are applied to the finished sum") {
+    case_of const c{5, 19, 40, 0};
+    auto const w = weight<qint4, float>(c);
+    auto const bias = testing::test_values(1, c.n, 8);
+    cpu_backend const backend;
+    auto const packed = *backend.prepare(any_qtensor(w));
+    operands plain(c);
+    REQUIRE(backend.matmul(plain.x, packed, plain.y));
+    for (auto const f :
+         {fused_activation::none, fused_activation::relu, fused_activation::gelu, fused_activation::silu}) {
+        operands o(c);
+        REQUIRE(backend.matmul(o.x, packed, o.y, {.bias = {bias.data(), c.n}, .activation = f}));
+        CHECK(o.frame_is_whole());
+        for (std::size_t m = 0; m != c.m; ++m)
+            for (std::size_t n = 0; n != c.n; ++n) {
+                double const v = static_cast<double>(plain.y(m, n) + bias[n]);
+                double const expected = f == fused_activation::none   ? v
+                                        : f == fused_activation::relu ? std::fmax(v, 0.0)
+                                        : f == fused_activation::gelu ? 0.5 * v * std::erfc(-v * std::sqrt(0.5))
+                                                                      : v / (1.0 + std::exp(-v));
+                // Argument, function and product round once each, and |x f'(x) / f(x)| stays below 2 + |v|^2.
+                CHECK(std::abs(static_cast<double>(o.y(m, n)) - expected) <=
+                      std::abs(expected) * (8.0 + 2.0 * v * v) * 0x1p-23 + 0x1p-126);
+            }
+    }
+}
+
+TEST_CASE("rows of x that no kernel may sum follow the definition") {
+    case_of const c{8, 20, 70, 32};
+    float const inf = bit_cast<float>(0x7f80'0000u), nan = bit_cast<float>(0x7fc0'0000u);
+    any_qtype::for_each([&]<QType Q>(Q) {
+        for (std::string_view const cap : {"portable", ""}) {
+            cpu_backend const backend({.force_isa = cap});
+            auto const w = weight<Q, float>(c);
+            operands o(c), plain(c);
+            auto const packed = *backend.prepare(any_qtensor(w));
+            REQUIRE(backend.matmul(plain.x, packed, plain.y));
+            o.x(1, 3) = nan;
+            o.x(2, 69) = inf;
+            o.x(4, 40) = -inf;
+            o.x(5, 0) = 0x1p120f;
+            for (std::size_t k = 0; k != c.k; ++k) o.x(6, k) = 0x1p-149f;
+            REQUIRE(backend.matmul(o.x, packed, o.y));
+            Tensor<float> expected(c.m, c.n);
+            matmul_reference(matrix_view<float const>(o.x), w.view(), matrix_view<float>(expected));
+            for (std::size_t m = 0; m != c.m; ++m)
+                for (std::size_t n = 0; n != c.n; ++n) {
+                    float const y = o.y(m, n), e = expected[m * c.n + n];
+                    CAPTURE(Q::name, cap, m, n, y, e);
+                    if (m == 1 || m == 2 || m == 4 || m == 5)
+                        CHECK((is_nan(e) ? is_nan(y) : y == e));
+                    else if (m == 6)
+                        CHECK(absolute(y - e) <= 0x1p-126f);
+                    else
+                        CHECK(y == plain.y(m, n));
+                }
+        }
+    });
+}
+
+TEST_CASE("a float8 weight with codes that are no numbers follows the definition") {
+    auto parts = quantize<qfloat8>(testing::test_values(20, 40, 1))->parts();
+    storage codes = parts.codes;
+    codes.mutable_data()[18 * 40 + 39] = std::byte{0x7f};
+    parts.codes = std::move(codes);
+    QTensor<qfloat8> const w(std::move(parts));
+    cpu_backend const backend;
+    auto const packed = *backend.prepare(any_qtensor(w));
+    CHECK(backend.explain_matmul(1, packed).kernel == "matmul_qfloat8_e4m3fn_f32_panel_definition");
+    auto const x = testing::test_values(3, 40, 2);
+    Tensor<float> y(3, 20), expected(3, 20);
+    REQUIRE(backend.matmul(x, packed, y));
+    matmul_reference(matrix_view<float const>(x), w.view(), matrix_view<float>(expected));
+    for (std::size_t i = 0; i != y.size(); ++i) CHECK((i % 20 == 18 ? is_nan(y[i]) : y[i] == expected[i]));
+}
+
+TEST_CASE("products with panels do not depend on the number of threads") {
+    case_of const c{17, 300, 784, 112};
+    auto const x = testing::test_values(c.m, c.k, 1);
+    any_qtype::for_each([&]<QType Q>(Q) {
+        auto const packed = *panels::pack(any_qtensor(weight<Q, float>(c)));
+        Tensor<float> alone(c.m, c.n);
+        REQUIRE(cpu_backend().matmul(x, packed, alone));
+        for (std::size_t threads = 1; threads <= 16; threads += 3) {
+            thread_executor pool(threads);
+            Tensor<float> y(c.m, c.n);
+            REQUIRE(cpu_backend({.executor = executor_ref(pool)}).matmul(x, packed, y));
+            CHECK(std::memcmp(y.data(), alone.data(), y.size() * sizeof(float)) == 0);
+        }
+    });
+}
+
+TEST_CASE("a product with panels names operands that do not fit") {
+    cpu_backend const backend;
+    auto const packed = *backend.prepare(any_qtensor(*quantize<qint4>(testing::test_values(3, 4, 1))));
+    Tensor<float> const x(2, 5), fits(2, 4);
+    Tensor<float> y(2, 3);
+    CHECK(backend.matmul(x, packed, y).error().code() == errc::shape_mismatch);
+    float const bias[2] = {};
+    CHECK(backend.matmul(fits, packed, y, {.bias = bias}).error().code() == errc::shape_mismatch);
+}
