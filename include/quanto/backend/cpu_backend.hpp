@@ -104,8 +104,8 @@ private:
             detail::multiply_panels(kernel, o, {begin, panels - begin < per_task ? panels : begin + per_task});
         };
         bool const small = o.y.rows * o.y.cols < (std::size_t{1} << 18) / (o.x.cols + 1);
-        if (options_.executor && !small)
-            options_.executor->run(ceil_div(panels, per_task), task);
+        if (executor_ && !small)
+            executor_->run(ceil_div(panels, per_task), task);
         else
             inline_executor::run(ceil_div(panels, per_task), task);
         return success{};
