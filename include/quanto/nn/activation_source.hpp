@@ -38,15 +38,18 @@ public:
     }
 
     // Somebody reads it quantized: an operation, or the module whose output is `reader`.
-    void read_by(activation_source const& reader = {}) const noexcept {
-        if (log_ != nullptr && log_->readers[module_] == reader_log::none)
-            log_->readers[module_] = reader.log_ == log_ ? reader.module_ : reader_log::unnamed;
+    void read_by() const noexcept { note(reader_log::unnamed); }
+    void read_by(activation_source const& reader) const noexcept {
+        note(reader.log_ == log_ ? reader.module_ : reader_log::unnamed);
     }
     friend bool operator==(activation_source const& a, activation_source const& b) noexcept {
         return a.log_ == b.log_ && a.module_ == b.module_;
     }
 
 private:
+    void note(std::size_t reader) const noexcept {
+        if (log_ != nullptr && log_->readers[module_] == reader_log::none) log_->readers[module_] = reader;
+    }
     void swap(activation_source& other) noexcept {
         std::swap(log_, other.log_);
         std::swap(module_, other.module_);
