@@ -182,6 +182,36 @@ TEST_CASE("what could not be read again is not written") {
     CHECK(contents(folder.file()).empty());
 }
 
+TEST_CASE("tensors that are not in memory are made when they are written, one at a time") {
+    Folder const folder;
+    Tensor<float> x(extents{4});
+    for (std::size_t i = 0; i != 4; ++i) x[i] = static_cast<float>(i);
+    Tensor<std::uint8_t> b(extents{3});
+    b[2] = 7;
+    REQUIRE(io::write_safetensors(folder.file(), {{"b", b}, {"x", x}}));
+    std::string const whole = contents(folder.file());
+
+    std::vector<std::size_t> asked;
+    std::vector<SafetensorsFile::entry> const declared{{"b", any_tensor(dtype::u8, extents{3}, {})}, {"x", x}};
+    auto const make = [&](std::size_t i) -> result<storage> {
+        asked.push_back(i);
+        return b.bytes();
+    };
+    REQUIRE(io::write_safetensors(folder.file(), declared, {}, make));
+    CHECK(asked == std::vector<std::size_t>{0});
+    CHECK(contents(folder.file()) == whole);
+
+    auto const refused = [&](io::tensor_maker f) {
+        auto const done = io::write_safetensors(folder.file(), declared, {}, f);
+        CHECK(contents(folder.file()) == whole);
+        return done ? std::string() : std::string(done.error().message());
+    };
+    auto const fails = [](std::size_t) -> result<storage> { return error(errc::out_of_memory, "no memory"); };
+    auto const too_few = [&](std::size_t) -> result<storage> { return b.bytes().slice(0, 2); };
+    CHECK(refused(fails).find("no memory") != std::string::npos);
+    CHECK(refused(too_few).find("b: 2 bytes for a shape of 3") != std::string::npos);
+}
+
 TEST_CASE("a long name does not hide the problem") {
     std::string const name(300, 'n');
     CHECK(problem(file_of("{\"" + name + "\":{}}")).find("dtype is missing") != std::string::npos);
