@@ -3,6 +3,13 @@
 //     b.matmul(x8, x_scale, w, y)  y[m][n] = float(sum_k x8[m][k] * code[n][k]) * (x_scale * scale[n])
 // The members trust their operands; the free function checks them and also takes tensors:
 //     matmul(b, x, w, y)           result<success>
+// A PreparingBackend also multiplies with panels, the layout of kernels/panel/layout.hpp, with an epilogue; those
+// members check their operands themselves:
+//     b.prepare(w, memory)                           result<panels>
+//     b.matmul(x, panels, y, options)                y = activation(x * w^T + bias)
+//     b.matmul(x8, x_scale, panels, y, options)      the same with x = x8 * x_scale
+// An ExplainingBackend says which kernel it uses, and why:
+//     b.explain_matmul(M, w)   b.explain_matmul(M, panels, input)        kernel_choice
 #pragma once
 
 #include <concepts>
@@ -10,6 +17,9 @@
 #include <cstdint>
 #include <string_view>
 
+#include <quanto/kernels/panel/choice.hpp>
+#include <quanto/kernels/panel/panels.hpp>
+#include <quanto/kernels/panel/product_options.hpp>
 #include <quanto/tensor/qtensor.hpp>
 
 namespace quanto::inline v0 {
@@ -35,6 +45,33 @@ concept Backend = requires(B const& b, matrix_view<float const> x, matrix_view<f
     noexcept->std::same_as<void>;
 }
 &&detail::multiplies_all<B, qint2, qint4, qint8, qfloat8_e4m3fn, qfloat8_e4m3fnuz, qfloat8_e5m2>;
+
+// Errors of prepare: out_of_memory; of the products: shape_mismatch, out_of_memory (for the workspace, options.memory).
+template <class B>
+concept PreparingBackend = Backend<B> &&
+    requires(B const& b, any_qtensor const& w, memory_ref memory, panels const& p, matrix_view<float const> x,
+             matrix_view<std::int8_t const> x8, float x_scale, matrix_view<float> y, product_options const& options) {
+    { b.prepare(w, memory) }
+    noexcept->std::same_as<result<panels>>;
+    { b.matmul(x, p, y, options) }
+    noexcept->std::same_as<result<success>>;
+    { b.matmul(x8, x_scale, p, y, options) }
+    noexcept->std::same_as<result<success>>;
+};
+
+// Which kernel computes a product, and why this one.
+struct kernel_choice {
+    std::string_view op, kernel, reason;
+};
+
+template <class B>
+concept ExplainingBackend = Backend<B> &&
+    requires(B const& b, std::size_t m, qtensor_view<qint8> const& w, panels const& p, product_input input) {
+    { b.explain_matmul(m, w) }
+    noexcept->std::same_as<kernel_choice>;
+    { b.explain_matmul(m, p, input) }
+    noexcept->std::same_as<kernel_choice>;
+};
 
 // The shapes of a product, checked. Errors: shape_mismatch, naming them.
 inline result<success> check_matmul(std::size_t x_rows, std::size_t x_cols, std::size_t w_rows, std::size_t w_cols,

@@ -1,4 +1,5 @@
-// backend_ref = any Backend that somebody else owns: two pointers, one indirect call per product. A Backend itself.
+// backend_ref = any Backend that somebody else owns: two pointers, one indirect call per product. A Backend itself, and
+// a PreparingBackend, but for prepares(): where that is false, prepare() and products with panels are errors.
 // Precondition: the backend outlives the reference.
 //     backend_ref::fresh<B>()   nobody's: each call constructs a B of its own
 #pragma once
@@ -30,6 +31,14 @@ class backend_ref {
         void (*dense)(void const*, matrix_view<float const>, matrix_view<float const>, matrix_view<float>) noexcept;
         void (*int8)(void const*, matrix_view<std::int8_t const>, float, qtensor_view<qint8> const&,
                      matrix_view<float>) noexcept;
+        // Null where the backend does not prepare.
+        result<panels> (*prepare)(void const*, any_qtensor const&, memory_ref) noexcept;
+        result<success> (*prepared)(void const*, matrix_view<float const>, panels const&, matrix_view<float>,
+                                    product_options const&) noexcept;
+        result<success> (*prepared_int8)(void const*, matrix_view<std::int8_t const>, float, panels const&,
+                                         matrix_view<float>, product_options const&) noexcept;
+        kernel_choice (*explain)(void const*, std::size_t, any_qtensor const&) noexcept;
+        kernel_choice (*explain_prepared)(void const*, std::size_t, panels const&, product_input) noexcept;
     };
 
     // How the table of B comes by its backend.
@@ -45,32 +54,65 @@ class backend_ref {
     template <class From, QType Q>
     static constexpr entry<Q> entry_of{[](void const* b, matrix_view<float const> x, qtensor_view<Q> const& w,
                                           matrix_view<float> y) noexcept { From::get(b).matmul(x, w, y); }};
-    template <class From>
-    static constexpr operations table{
-        entry_of<From, qint2>,
-        entry_of<From, qint4>,
-        entry_of<From, qint8>,
-        entry_of<From, qfloat8_e4m3fn>,
-        entry_of<From, qfloat8_e4m3fnuz>,
-        entry_of<From, qfloat8_e5m2>,
-        [](void const* b) noexcept -> std::string_view { return From::get(b).name(); },
-        [](void const* b, matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y) noexcept {
-            From::get(b).matmul(x, w, y);
-        },
-        [](void const* b, matrix_view<std::int8_t const> x, float x_scale, qtensor_view<qint8> const& w,
-           matrix_view<float> y) noexcept { From::get(b).matmul(x, x_scale, w, y); }};
+    template <class From, class B>
+    static constexpr operations table_of() noexcept {
+        operations o{entry_of<From, qint2>,
+                     entry_of<From, qint4>,
+                     entry_of<From, qint8>,
+                     entry_of<From, qfloat8_e4m3fn>,
+                     entry_of<From, qfloat8_e4m3fnuz>,
+                     entry_of<From, qfloat8_e5m2>,
+                     [](void const* b) noexcept -> std::string_view { return From::get(b).name(); },
+                     [](void const* b, matrix_view<float const> x, matrix_view<float const> w,
+                        matrix_view<float> y) noexcept { From::get(b).matmul(x, w, y); },
+                     [](void const* b, matrix_view<std::int8_t const> x, float x_scale, qtensor_view<qint8> const& w,
+                        matrix_view<float> y) noexcept { From::get(b).matmul(x, x_scale, w, y); },
+                     nullptr,
+                     nullptr,
+                     nullptr,
+                     [](void const* b, std::size_t, any_qtensor const&) noexcept -> kernel_choice {
+                         return {"matmul", From::get(b).name(), "this backend says no more"};
+                     },
+                     [](void const* b, std::size_t, panels const&, product_input) noexcept -> kernel_choice {
+                         return {"matmul", From::get(b).name(), "this backend says no more"};
+                     }};
+        if constexpr (PreparingBackend<B>) {
+            o.prepare = [](void const* b, any_qtensor const& w, memory_ref memory) noexcept -> result<panels> {
+                return From::get(b).prepare(w, memory);
+            };
+            o.prepared = [](void const* b, matrix_view<float const> x, panels const& w, matrix_view<float> y,
+                            product_options const& options) noexcept -> result<success> {
+                return From::get(b).matmul(x, w, y, options);
+            };
+            o.prepared_int8 = [](void const* b, matrix_view<std::int8_t const> x, float x_scale, panels const& w,
+                                 matrix_view<float> y, product_options const& options) noexcept -> result<success> {
+                return From::get(b).matmul(x, x_scale, w, y, options);
+            };
+        }
+        if constexpr (ExplainingBackend<B>) {
+            o.explain = [](void const* b, std::size_t m, any_qtensor const& w) noexcept {
+                return w.visit([&](auto const& v) { return From::get(b).explain_matmul(m, v); });
+            };
+            o.explain_prepared = [](void const* b, std::size_t m, panels const& w, product_input input) noexcept {
+                return From::get(b).explain_matmul(m, w, input);
+            };
+        }
+        return o;
+    }
+    template <class From, class B>
+    static constexpr operations table = table_of<From, B>();
 
 public:
     template <class B>
     requires(!std::is_same_v<B, backend_ref> && Backend<B>) constexpr backend_ref(B const& backend) noexcept
-        : backend_(&backend), operations_(&table<owned_elsewhere<B>>) {}
+        : backend_(&backend), operations_(&table<owned_elsewhere<B>, B>) {}
     template <class B>
     requires(!std::is_same_v<B, backend_ref> && Backend<B>) backend_ref(B const&& temporary)
     = delete;
 
     template <Backend B>
     static constexpr backend_ref fresh() noexcept {
-        return backend_ref(nullptr, &table<constructed<B>>);
+        return backend_ref(nullptr, &table<constructed<B>, B>);
     }
 
     std::string_view name() const noexcept { return operations_->name(backend_); }
@@ -90,7 +132,34 @@ public:
         operations_->int8(backend_, x, x_scale, w, y);
     }
 
+    bool prepares() const noexcept { return operations_->prepare != nullptr; }
+    result<panels> prepare(any_qtensor const& w, memory_ref memory = {}) const noexcept {
+        if (!prepares()) return no_panels();
+        return operations_->prepare(backend_, w, memory);
+    }
+    result<success> matmul(matrix_view<float const> x, panels const& w, matrix_view<float> y,
+                           product_options const& options = {}) const noexcept {
+        if (!prepares()) return no_panels();
+        return operations_->prepared(backend_, x, w, y, options);
+    }
+    result<success> matmul(matrix_view<std::int8_t const> x, float x_scale, panels const& w, matrix_view<float> y,
+                           product_options const& options = {}) const noexcept {
+        if (!prepares()) return no_panels();
+        return operations_->prepared_int8(backend_, x, x_scale, w, y, options);
+    }
+
+    kernel_choice explain_matmul(std::size_t m, any_qtensor const& w) const noexcept {
+        return operations_->explain(backend_, m, w);
+    }
+    kernel_choice explain_matmul(std::size_t m, panels const& w,
+                                 product_input input = product_input::f32) const noexcept {
+        return operations_->explain_prepared(backend_, m, w, input);
+    }
+
 private:
+    error no_panels() const noexcept {
+        return error(errc::unsupported, "the backend ", name(), " does not read prepared weights");
+    }
     constexpr backend_ref(void const* backend, operations const* what) noexcept
         : backend_(backend), operations_(what) {}
 

@@ -23,10 +23,6 @@ struct cpu_options {
     std::string_view force_isa{};            // cap: "portable", "avx2", "avx512"; empty: the best there is
 };
 
-struct kernel_choice {
-    std::string_view op, kernel, reason;
-};
-
 class cpu_backend {
 public:
     static constexpr std::size_t rows_per_task = 32;

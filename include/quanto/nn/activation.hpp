@@ -246,7 +246,8 @@ inline Activation quantize_dynamic(Activation const& x, any_qtype type, activati
 // operation that forgets to is found, not ignored.
 inline Activation like(Activation const& x, Tensor<float> y) {
     Activation out = Activation(std::move(y)).in(x.where_pointer());
-    return x.node() == nullptr ? out : std::move(out).at(x.tape()->no_gradient());
+    if (x.node() != nullptr) return std::move(out).at(x.tape()->no_gradient());
+    return out;
 }
 
 }  // namespace quanto::inline v0::nn

@@ -22,7 +22,7 @@ struct reader_log {
 
 class activation_source {
 public:
-    activation_source() noexcept = default;
+    activation_source() noexcept {}
     // Takes over one count of the log.
     activation_source(reader_log* log, std::size_t module) noexcept : log_(log), module_(module) {}
     activation_source(activation_source const& other) noexcept : log_(other.log_), module_(other.module_) {

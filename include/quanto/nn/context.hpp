@@ -23,6 +23,9 @@ struct context {
     backend_ref backend = backend_ref::fresh<cpu_backend>();
     memory_ref memory{};
     Tape* tape = nullptr;
+    // dynamic_int8: products of float activations with prepared weights may round the activations to int8, row by row:
+    // faster, and approximate. A choice of whoever runs the model; nothing of it is in the model or its file.
+    product_accuracy accuracy = product_accuracy::exact;
 };
 
 }  // namespace quanto::inline v0::nn

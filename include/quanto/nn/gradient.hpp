@@ -20,10 +20,13 @@ inline result<Tensor<float>> transposed(matrix_view<float const> x, memory_ref m
 inline result<Tensor<float>> values_of(Weight const& w, memory_ref memory) {
     auto values = Tensor<float>::make(w.shape(), memory);
     if (!values) return values;
-    if (auto const* const q = w.quantized())
+    if (w.quantized() != nullptr || w.prepared() != nullptr) {
+        auto const q = w.portable(memory);
+        if (!q) return q.error();
         q->visit([&](auto const& v) { dequantize(v, values->data()); });
-    else
+    } else {
         for (std::size_t i = 0; i != values->size(); ++i) (*values)[i] = (*w.master())[i];
+    }
     return values;
 }
 

@@ -1,9 +1,11 @@
 // Linear: y[m, n] = sum over k of x[m, k] * w[n, k] + b[n]; x is (.., in), w (out, in), y (.., out).
 // Quantized int8 activations and int8 weights multiply as integers: y = float(sum of code products) * (x_scale *
-// w_scale[n]), then + b; exact but for these three roundings. All other pairs are float products of dequantized values.
+// w_scale[n]), then + b; exact but for these three roundings. Int8 activations and other prepared weights do so group
+// by group. All other pairs are float products of dequantized values.
 #pragma once
 
 #include <optional>
+#include <span>
 #include <utility>
 
 #include <quanto/nn/gradient.hpp>
@@ -44,19 +46,10 @@ struct Linear {
 
         extents shape = x.shape();
         shape[shape.rank() - 1] = out_features();
-        auto const where = x.where();
+        context const where = x.where();
         auto y = Tensor<float>::make(shape, where.memory);
         if (!y) return y.error().within("Linear");
-        if (y->size() != 0 && x.size() != 0)
-            if (auto done = multiply(x, *y, where); !done) return done.error();
-        if (bias) {
-            auto const b = FloatView::of(*bias, where.memory);
-            if (!b) return b.error().within("Linear");
-            float const* const values = b->view().data();
-            float* row = y->data();
-            for (std::size_t m = 0, n = out_features(); m != y->rows(); ++m, row += n)
-                for (std::size_t j = 0; j != n; ++j) row[j] += values[j];
-        }
+        if (auto done = multiply(x, *y, where); !done) return done.error().within("Linear");
         Activation out = like(x, std::move(*y));
         if (x.tape() != nullptr)
             out = recorded(std::move(out), [this, x](Tape& tape, Tensor<float> dy) { return backward(tape, x, dy); });
@@ -89,30 +82,66 @@ private:
         return append(e, x.shape());
     }
 
-    result<success> multiply(Activation const& x, matrix_view<float> y, context const& where) const {
-        any_qtensor const* const q = weight.quantized();
-        std::size_t const k = in_features(), m = x.size() / k;
-        if (q != nullptr && q->type().is<qint8>() && q->layout().is_whole() && x.is_quantized() &&
-            x.type()->is<qint8>()) {
-            auto const* const codes = reinterpret_cast<std::int8_t const*>(x.codes().data());
-            where.backend.matmul(matrix_view<std::int8_t const>(codes, m, k), x.scale(), q->as<qint8>(), y);
-            return success{};
+    // y = x * w^T + bias. Prepared weights take the bias along; it is added afterwards otherwise, and where rows of x
+    // have scales of their own, which come before it.
+    result<success> multiply(Activation const& x, Tensor<float>& y, context const& where) const {
+        if (y.size() == 0) return success{};
+        auto const b = bias ? FloatView::of(*bias, where.memory) : FloatView();
+        if (!b) return b.error();
+        std::span<float const> addend(b->view().data(), bias ? out_features() : 0);
+        bool const by_codes = multiplies_codes(x, where), by_rows = by_codes && x.has_row_scales();
+        product_options const options{
+            .bias = by_rows ? std::span<float const>() : addend, .accuracy = where.accuracy, .memory = where.memory};
+        auto const fused = x.size() == 0 ? false
+                           : by_codes    ? codes_product(x, y, where, options)
+                                         : float_product(x, y, where, options);
+        if (!fused) return fused.error();
+        if (*fused && !by_rows) return success{};
+        for (std::size_t m = 0, n = out_features(); m != y.rows(); ++m) {
+            float* const row = y.data() + m * n;
+            if (by_rows)
+                for (std::size_t j = 0; j != n; ++j) row[j] *= x.row_scales()[m];
+            for (std::size_t j = 0; j != addend.size(); ++j) row[j] += addend[j];
         }
-        Tensor<float> dequantized;
-        if (x.is_quantized()) {
-            auto made = x.value();
-            if (!made) return made.error().within("Linear");
-            dequantized = std::move(*made);
-        }
-        matrix_view<float const> const values = x.is_quantized() ? dequantized.view() : x.values().view();
-        if (q != nullptr) {
-            where.backend.matmul(values, *q, y);
-            return success{};
-        }
-        auto const w = FloatView::of(*weight.master(), where.memory);
-        if (!w) return w.error().within("Linear");
-        where.backend.matmul(values, matrix_view<float const>(w->view()), y);
         return success{};
+    }
+
+    bool reads_panels(context const& where) const noexcept {
+        return weight.prepared() != nullptr && where.backend.prepares();
+    }
+    bool multiplies_codes(Activation const& x, context const& where) const noexcept {
+        if (!x.is_quantized() || !x.type()->is<qint8>()) return false;
+        auto const* const q = weight.quantized();
+        return reads_panels(where) || (q != nullptr && q->type().is<qint8>() && q->layout().is_whole());
+    }
+
+    // Both: whether the bias is in y now.
+    result<bool> codes_product(Activation const& x, matrix_view<float> y, context const& where,
+                               product_options const& options) const {
+        float const scale = x.has_row_scales() ? 1.0f : x.scale();
+        matrix_view<std::int8_t const> const codes(reinterpret_cast<std::int8_t const*>(x.codes().data()), y.rows,
+                                                   in_features());
+        if (!reads_panels(where)) return where.backend.matmul(codes, scale, weight.quantized()->as<qint8>(), y), false;
+        auto const done = where.backend.matmul(codes, scale, *weight.prepared(), y, options);
+        if (!done) return done.error();
+        return true;
+    }
+    result<bool> float_product(Activation const& x, matrix_view<float> y, context const& where,
+                               product_options const& options) const {
+        auto const values = x.floats();
+        if (!values) return values.error();
+        if (reads_panels(where)) {
+            auto const done = where.backend.matmul(*values, *weight.prepared(), y, options);
+            if (!done) return done.error();
+            return true;
+        }
+        if (auto const* const q = weight.quantized()) return where.backend.matmul(*values, *q, y), false;
+        if (weight.is_frozen())
+            return error(errc::unsupported, "the portable form of the weight was released, and the backend ",
+                         where.backend.name(), " does not read the prepared one");
+        auto const w = FloatView::of(*weight.master(), where.memory);
+        if (!w) return w.error();
+        return where.backend.matmul(*values, matrix_view<float const>(w->view()), y), false;
     }
 };
 

@@ -67,7 +67,8 @@ struct activation_state {
         auto const scale = r != nullptr ? r->output_scale : output_scale;
         if (!(r != nullptr ? r->quantize_output : quantize_output) || !scale) return y;
         Activation codes = quantize_activation(y, *type, *scale);
-        return r == nullptr ? codes : std::move(codes).from(r->self);
+        if (r != nullptr) return std::move(codes).from(r->self);
+        return codes;
     }
 };
 

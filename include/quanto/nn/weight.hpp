@@ -2,6 +2,9 @@
 //     float     the master, of any float storage type
 //     dynamic   a master and its quantized form, which follows it: set() quantizes anew
 //     frozen    the quantized form alone
+// Beside the portable form, the quantized one may be prepared: in panels, the layout that a backend's fastest products
+// read. Whatever changes the weight drops them. A frozen weight may then give up the portable form, and get it back bit
+// for bit.
 // A weight that is only declared has a shape but no values yet; a model is built that way, without memory, and loaded.
 #pragma once
 
@@ -10,6 +13,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <quanto/backend/backend_ref.hpp>
 #include <quanto/nn/any_tensors.hpp>
 #include <quanto/quantizer/hqq.hpp>
 #include <quanto/quantizer/quantize.hpp>
@@ -47,6 +51,9 @@ inline result<any_qtensor> quantize_weight(any_tensor const& x, weight_scheme co
     });
 }
 
+// Whether all is there: not a copy for which there was no memory.
+inline bool has_values(panels const& p) noexcept { return p.bytes().size() >= p.layout().bytes(); }
+
 class Weight {
 public:
     explicit Weight(extents const& shape) noexcept : shape_(shape), master_(declared(shape)) {}
@@ -63,18 +70,21 @@ public:
     dtype type() const noexcept { return master_ ? master_->type() : dtype_; }
     bool is_frozen() const noexcept { return !master_; }
     bool has_values() const noexcept {
-        return (!master_ || nn::has_values(*master_)) && (!quantized_ || nn::has_values(*quantized_));
+        return (!master_ || nn::has_values(*master_)) && (!quantized_ || nn::has_values(*quantized_)) &&
+               (!panels_ || nn::has_values(*panels_));
     }
     any_tensor const* master() const noexcept { return master_ ? &*master_ : nullptr; }
+    // The portable quantized form; nothing where the weight is float, or has released it.
     any_qtensor const* quantized() const noexcept { return quantized_ ? &*quantized_ : nullptr; }
+    panels const* prepared() const noexcept { return panels_ ? &*panels_ : nullptr; }
     std::optional<weight_scheme> const& scheme() const noexcept { return scheme_; }
 
     // What it would be in that scheme: nothing where there are no values, or it is frozen so already.
     // Errors: those of quantize_weight; invalid_argument where it is frozen as another type.
     result<std::optional<any_qtensor>> quantized_as(weight_scheme const& scheme) const {
         std::optional<any_qtensor> q;
-        if (is_frozen() && quantized_->type() != scheme.type)
-            return error(errc::invalid_argument, "frozen as ", quantized_->type().name(), ", cannot become ",
+        if (is_frozen() && scheme_->type != scheme.type)
+            return error(errc::invalid_argument, "frozen as ", scheme_->type.name(), ", cannot become ",
                          scheme.type.name());
         if (is_frozen() || !has_values()) return q;
         auto made = quantize_weight(*master_, scheme);
@@ -86,6 +96,7 @@ public:
     void adopt(weight_scheme const& scheme, std::optional<any_qtensor> q) noexcept {
         if (is_frozen()) return;
         quantized_ = std::move(q);
+        panels_.reset();
         scheme_ = scheme;
     }
     result<success> quantize(weight_scheme const& scheme) {
@@ -106,6 +117,7 @@ public:
             return error(errc::type_mismatch, "a weight of type ", name(x.type()), " is not a float type");
         }
         quantized_ = std::move(q);
+        panels_.reset();
         master_ = std::move(x);
         return success{};
     }
@@ -116,12 +128,47 @@ public:
         master_.reset();
     }
 
+    // Packs the quantized form for that backend, if that prepares at all and it is not packed yet. Cost: one pass, and
+    // as many bytes again. Errors: those of the backend; the weight is then what it was.
+    result<success> prepare(backend_ref const& backend, memory_ref memory = {}) {
+        if (panels_ || !quantized_ || !has_values() || !backend.prepares()) return success{};
+        auto made = backend.prepare(*quantized_, memory);
+        if (!made) return made.error();
+        panels_ = std::move(*made);
+        return success{};
+    }
+    // Gives up the portable form of a frozen weight that is prepared; others keep theirs.
+    void release_portable() noexcept {
+        if (is_frozen() && panels_ && nn::has_values(*panels_)) quantized_.reset();
+    }
+    // The portable form: a view of it, or unpacked where it was released. Precondition: quantized() or prepared().
+    // Errors: out_of_memory.
+    result<any_qtensor> portable(memory_ref memory = {}) const {
+        if (!quantized_) return panels_->unpack(memory);
+        return any_qtensor(quantized_->type(), portable_parts());
+    }
+    // The same without unpacking: the parts have no bytes where it was released. Same precondition.
+    qtensor_parts portable_parts() const noexcept {
+        if (!quantized_)
+            return {panels_->shape(),
+                    grouping(panels_->shape(), axis::first, group{panels_->layout().group}),
+                    {},
+                    {},
+                    {},
+                    panels_->layout().scale_type,
+                    panels_->integer_zero_point()};
+        auto const& p = quantized_->parts();
+        auto const view = [](storage const& s) { return s.slice(0, s.size()); };
+        return {p.shape, p.layout, view(p.codes), view(p.scale), view(p.shift), p.scale_type, p.integer_zero_point};
+    }
+
 private:
     extents shape_;
     dtype dtype_ = dtype::f32;
     std::optional<weight_scheme> scheme_;
     std::optional<any_tensor> master_;
     std::optional<any_qtensor> quantized_;
+    std::optional<panels> panels_;
 };
 
 template <class M>

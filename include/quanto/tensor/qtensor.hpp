@@ -181,7 +181,8 @@ public:
     extents const& shape() const noexcept { return parts_.shape; }
     grouping const& layout() const noexcept { return parts_.layout; }
     std::size_t size() const noexcept { return parts_.layout.numel(); }
-    qtensor_parts const& parts() const noexcept { return parts_; }
+    qtensor_parts const& parts() const& noexcept { return parts_; }
+    qtensor_parts&& parts() && noexcept { return std::move(parts_); }
 
     // Precondition: type() is Q.
     template <QType Q>

@@ -1,5 +1,5 @@
 // Loading: the tensors of a file become the parameters of a model, without a copy. Everything is checked before
-// anything changes: on an error the model is what it was.
+// anything changes: on an error the model is what it was. Quantized weights are then prepared (prepare.hpp).
 //     load_state(model, file)         float checkpoints; weights that are marked are quantized, marks stay
 //     requantize(model, file, map)    quantized models: the map says what is quantized (files of Python quanto, and
 //     ours) load(model, directory)          what save() wrote, or Python: model.safetensors and quantization_map.json
@@ -9,12 +9,14 @@
 #include <utility>
 #include <vector>
 
+#include <quanto/workflow/prepare.hpp>
 #include <quanto/workflow/state_reader.hpp>
 
 namespace quanto::inline v0 {
 
 struct load_options {
     bool strict = true;  // a missing or unexpected tensor is an error; otherwise a line in the report
+    prepare_options prepare{};
 };
 
 namespace detail {
@@ -135,8 +137,8 @@ result<success> check_map(M const& model, io::quantization_map const& map) {
 
 template <class M>
 result<load_report> read_model(M& model, io::SafetensorsFile const& file, io::quantization_map const* map,
-                               bool strict) {
-    state_reader in(file, strict);
+                               load_options const& options) {
+    state_reader in(file, options.strict);
     std::vector<staged_module> staged;
     std::optional<error> problem;
     nn::for_each_module(model, [&]<class N>(std::string_view name, N& module) {
@@ -152,6 +154,7 @@ result<load_report> read_model(M& model, io::SafetensorsFile const& file, io::qu
     if (!report) return report;
     auto next = staged.begin();
     nn::for_each_module(model, [&](std::string_view, auto& module) { commit(module, std::move(*next++)); });
+    report->prepared = prepare(model, options.prepare);
     return report;
 }
 
@@ -161,7 +164,7 @@ result<load_report> read_model(M& model, io::SafetensorsFile const& file, io::qu
 // quantizing.
 template <nn::ModuleTree M>
 result<load_report> load_state(M& model, io::SafetensorsFile const& file, load_options const& options = {}) {
-    return detail::read_model(model, file, nullptr, options.strict);
+    return detail::read_model(model, file, nullptr, options);
 }
 
 // Modules that are not in the map become float. Errors: those of load_state; a scale that is NaN, infinite or negative,
@@ -171,7 +174,7 @@ result<load_report> requantize(M& model, io::SafetensorsFile const& file, io::qu
                                load_options const& options = {}) {
     if (auto known = detail::check_version(file); !known) return known.error();
     if (auto fits = detail::check_map(model, map); !fits) return fits.error();
-    return detail::read_model(model, file, &map, options.strict);
+    return detail::read_model(model, file, &map, options);
 }
 
 // Without quantization_map.json the metadata of the file serve. Errors: those of requantize and of the system.

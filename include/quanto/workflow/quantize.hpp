@@ -1,5 +1,6 @@
 // quantize(model, {.weights = qint4{}, .activations = qint8{}, .exclude = {"lm_head"}}) marks modules: their weights
 // become dynamic (quantized, the float master kept), their activations are quantized once a Calibration has seen some.
+// Weights are prepared (prepare.hpp), so that the model computes the same before and after it is frozen.
 // Modules are selected by name as in Python quanto: one of `include` and none of `exclude` matches.
 #pragma once
 
@@ -14,6 +15,7 @@
 #include <quanto/nn/quantizable.hpp>
 #include <quanto/nn/weight.hpp>
 #include <quanto/workflow/pattern.hpp>
+#include <quanto/workflow/prepare.hpp>
 
 namespace quanto::inline v0 {
 
@@ -24,6 +26,7 @@ struct quantize_options {
     std::vector<std::string_view> exclude{};
     std::size_t group = 0;  // of 2- and 4-bit weights; 0: what Python quanto takes, module_group_size
     bool hqq = false;       // 2- and 4-bit weights: half-quadratic shifts
+    prepare_options prepare{};
 };
 
 struct quantize_report {
@@ -32,6 +35,7 @@ struct quantize_report {
         std::optional<any_qtype> weights, activations;
     };
     std::vector<row> rows;  // the modules that were marked
+    prepare_report prepared{};
 };
 
 namespace detail {
@@ -54,7 +58,7 @@ inline std::string joined(std::string_view module, std::string_view name) {
 }
 }  // namespace detail
 
-// Cost: one pass over the selected weights; memory for their codes. References into the model stay valid.
+// Cost: two passes over the selected weights; memory for their codes, twice. References into the model stay valid.
 // Errors: those of quantize_weight, invalid_argument for activations of less than 8 bits; they name the module, and the
 // model is unchanged.
 template <nn::ModuleTree M>
@@ -97,6 +101,7 @@ result<quantize_report> quantize(M& model, quantize_options const& options) {
             if (options.activations && module.activation.type != options.activations)
                 module.activation = {.type = options.activations};  // scales of another type mean nothing
     });
+    report.prepared = prepare(model, options.prepare);
     return report;
 }
 

@@ -10,12 +10,14 @@
 
 namespace quanto::inline v0 {
 
-// A model that is not frozen is saved with its float masters. Errors: those of state_dict and of the system.
+// A model that is not frozen is saved with its float masters. Weights that released their portable form are restored
+// one at a time. Errors: those of state_dict and of the system.
 template <nn::ModuleTree M>
 result<success> save(M const& model, std::string const& directory) {
-    auto const tensors = state_dict(model);
-    if (!tensors) return tensors.error();
-    auto written = io::write_safetensors(directory + "/model.safetensors", *tensors, metadata_of(model));
+    detail::state_writer state(true);
+    if (auto done = detail::collect_state(model, state); !done) return done;
+    auto const restore = [&](std::size_t tensor) { return state.bytes_of(tensor); };
+    auto written = io::write_safetensors(directory + "/model.safetensors", state.tensors, metadata_of(model), restore);
     if (!written) return written;
     return io::write_quantization_map(directory + "/quantization_map.json", quantization_map_of(model));
 }

@@ -53,8 +53,12 @@ bool is_quantized_module(N const& module) noexcept {
     return false;
 }
 
+// Tensors of a model, in the order of its modules. Of a weight that released its portable form: the restored one, or,
+// `deferred`, none before bytes_of asks for it.
 class state_writer {
 public:
+    explicit state_writer(bool deferred) noexcept : deferred_(deferred) {}
+
     result<success> add(std::string name, any_tensor const& x) {
         if (!nn::has_values(x)) return error(errc::missing, name, ": no values were loaded");
         tensors.push_back({std::move(name), any_tensor(x.type(), x.shape(), x.bytes().slice(0, x.bytes().size()))});
@@ -63,16 +67,27 @@ public:
     result<success> add(std::string_view module, nn::Weight const& w) {
         if (!w.has_values()) return error(errc::missing, joined(module, "weight"), ": no values were loaded");
         if (!w.is_frozen()) return add(joined(module, "weight"), *w.master());
-        any_qtensor const& q = *w.quantized();
-        auto const& p = q.parts();
-        auto const scale_shape = p.layout.scale_shape(p.shape, q.type().bits());
-        auto const add_part = [&](std::string const& key, dtype type, extents const& shape, storage const& bytes) {
-            tensors.push_back({joined(module, key), any_tensor(type, shape, bytes.slice(0, bytes.size()))});
+        any_qtype const type = w.scheme()->type;
+        qtensor_parts parts = w.portable_parts();
+        bool const released = w.quantized() == nullptr;
+        if (released && !deferred_) {
+            auto restored = w.portable();
+            if (!restored) return restored.error().within(joined(module, "weight"));
+            parts = std::move(*restored).parts();
+        }
+        auto const scale_shape = parts.layout.scale_shape(parts.shape, type.bits());
+        auto const add_part = [&](std::string const& key, dtype element, extents const& shape,
+                                  storage qtensor_parts::*part) {
+            sources_.resize(tensors.size());
+            if (released && deferred_) sources_.push_back({&w, part});
+            tensors.push_back({joined(module, key), any_tensor(element, shape, std::move(parts.*part))});
         };
-        add_part(codes_key(q.type()), code_dtype(q.type()), stored_code_shape(q.type(), p.shape, p.layout), p.codes);
-        add_part("weight._scale", p.scale_type, scale_shape, p.scale);
-        if (q.type().bits() < 8)
-            add_part("weight._shift", p.integer_zero_point ? dtype::u8 : p.scale_type, scale_shape, p.shift);
+        add_part(codes_key(type), code_dtype(type), stored_code_shape(type, parts.shape, parts.layout),
+                 &qtensor_parts::codes);
+        add_part("weight._scale", parts.scale_type, scale_shape, &qtensor_parts::scale);
+        if (type.bits() < 8)
+            add_part("weight._shift", parts.integer_zero_point ? dtype::u8 : parts.scale_type, scale_shape,
+                     &qtensor_parts::shift);
         return success{};
     }
     result<success> add_scale(std::string name, std::optional<float> scale, dtype type) {
@@ -83,16 +98,27 @@ public:
         return success{};
     }
 
+    // The bytes of a tensor that has none. Cost: unpacks its weight.
+    result<storage> bytes_of(std::size_t tensor) const {
+        if (tensor >= sources_.size() || sources_[tensor].weight == nullptr) return storage();
+        auto restored = sources_[tensor].weight->portable();
+        if (!restored) return restored.error();
+        return std::move(std::move(*restored).parts().*sources_[tensor].part);
+    }
+
     tensor_list tensors;
+
+private:
+    struct source {
+        nn::Weight const* weight = nullptr;
+        storage qtensor_parts::*part = nullptr;
+    };
+    std::vector<source> sources_;  // of tensors[i], where there are so many
+    bool deferred_;
 };
 
-}  // namespace detail
-
-// The tensors view the model's memory: they are valid until it changes. Errors: missing (values that were never
-// loaded).
-template <nn::ModuleTree M>
-result<tensor_list> state_dict(M const& model) {
-    detail::state_writer out;
+template <class M>
+result<success> collect_state(M const& model, state_writer& out) {
     std::optional<error> problem;
     auto const check = [&](result<success> const& done) {
         if (!done && !problem) problem = done.error();
@@ -103,17 +129,28 @@ result<tensor_list> state_dict(M const& model) {
                 if constexpr (std::same_as<P, nn::Weight>)
                     check(out.add(module, parameter));
                 else
-                    check(out.add(detail::joined(module, name), parameter));
+                    check(out.add(joined(module, name), parameter));
             });
         if constexpr (nn::Quantizable<N>)
-            if (detail::is_quantized_module(m)) {
+            if (is_quantized_module(m)) {
                 dtype type = dtype::f32;
                 if constexpr (requires { m.weight.type(); }) type = m.weight.type();
-                check(out.add_scale(detail::joined(module, "input_scale"), m.activation.input_scale, type));
-                check(out.add_scale(detail::joined(module, "output_scale"), m.activation.output_scale, type));
+                check(out.add_scale(joined(module, "input_scale"), m.activation.input_scale, type));
+                check(out.add_scale(joined(module, "output_scale"), m.activation.output_scale, type));
             }
     });
     if (problem) return *problem;
+    return success{};
+}
+
+}  // namespace detail
+
+// The tensors view the model's memory: they are valid until it changes. Weights that released their portable form are
+// restored into memory of the list. Errors: missing (values that were never loaded), out_of_memory.
+template <nn::ModuleTree M>
+result<tensor_list> state_dict(M const& model) {
+    detail::state_writer out(false);
+    if (auto done = detail::collect_state(model, out); !done) return done.error();
     return std::move(out.tensors);
 }
 
@@ -139,10 +176,11 @@ io::metadata_list metadata_of(M const& model) {
         std::string text;
         if constexpr (nn::HasWeight<N>)
             if (auto const& scheme = m.weight.scheme()) {
-                auto const* const q = m.weight.is_frozen() ? m.weight.quantized() : nullptr;
-                std::size_t const group = q == nullptr             ? scheme->group
-                                          : q->layout().is_whole() ? 0
-                                                                   : q->layout().group_size();
+                std::size_t group = scheme->group;
+                if (m.weight.is_frozen()) {
+                    auto const layout = m.weight.portable_parts().layout;
+                    group = layout.is_whole() ? 0 : layout.group_size();
+                }
                 text += "weights=" + std::string(scheme->type.name()) + " axis=0 group=" + std::to_string(group) +
                         " packing=planar";
                 if (scheme->hqq) text += " optimizer=hqq";

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <quanto/workflow/module_record.hpp>
+#include <quanto/workflow/prepare.hpp>
 
 namespace quanto::inline v0 {
 
@@ -17,6 +18,7 @@ struct load_report {
     std::vector<std::string> missing;     // kept as they were (strict loading: an error)
     std::vector<std::string> unexpected;  // ignored (strict loading: an error)
     std::size_t bytes_mapped = 0;         // of tensors that share the file's memory
+    prepare_report prepared{};
 };
 
 namespace detail {
