@@ -1,0 +1,160 @@
+// A frozen forward pass neither allocates nor calls the system once it is warm. The allocation functions of this
+// program count; for the system, a child process in which the kernel permits nothing but to leave runs the pass.
+#include <quanto/quanto.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <new>
+
+#include "small_model.hpp"
+
+#if defined(__linux__)
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#endif
+
+#include "catch.hpp"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define QUANTO_TEST_SANITIZED
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define QUANTO_TEST_SANITIZED
+#endif
+
+#if defined(__GLIBC__) && !defined(QUANTO_TEST_SANITIZED)
+#define QUANTO_TEST_COUNTS_MALLOC
+namespace {
+std::size_t allocations = 0;  // these tests have one thread
+}
+// operator new comes here, too.
+extern "C" {
+void* __libc_malloc(std::size_t) noexcept;
+void* __libc_calloc(std::size_t, std::size_t) noexcept;
+void* __libc_realloc(void*, std::size_t) noexcept;
+void* __libc_memalign(std::size_t, std::size_t) noexcept;
+
+void* malloc(std::size_t n) noexcept { return ++allocations, __libc_malloc(n); }
+void* calloc(std::size_t n, std::size_t size) noexcept { return ++allocations, __libc_calloc(n, size); }
+void* realloc(void* p, std::size_t n) noexcept { return ++allocations, __libc_realloc(p, n); }
+void* aligned_alloc(std::size_t alignment, std::size_t n) noexcept {
+    return ++allocations, __libc_memalign(alignment, n);
+}
+int posix_memalign(void** p, std::size_t alignment, std::size_t n) noexcept {
+    *p = aligned_alloc(alignment, n);
+    return *p == nullptr ? 12 : 0;
+}
+}
+#endif
+
+namespace {
+using namespace small;
+
+struct counted {
+    std::size_t calls = 0;
+    void* allocate(std::size_t bytes, std::size_t alignment) {
+        return ++calls, memory_ref().allocate(bytes, alignment);
+    }
+    void deallocate(void* p, std::size_t bytes, std::size_t alignment) noexcept {
+        memory_ref().deallocate(p, bytes, alignment);
+    }
+};
+
+struct Case {
+    any_qtype weights;
+    std::optional<any_qtype> activations;
+    product_accuracy accuracy;
+    bool prepared;
+};
+// f(case, frozen model, what it computes in a pooled context)
+template <class F>
+void for_each_case(F&& f) {
+    reference_backend const reference;
+    auto const x = values({4, 160}, 9);
+    any_qtype::for_each([&](auto weights) {
+        for (std::optional<any_qtype> activations :
+             {std::optional<any_qtype>(), std::optional<any_qtype>(qint8{}), std::optional<any_qtype>(qfloat8{})})
+            for (auto accuracy : {product_accuracy::exact, product_accuracy::dynamic_int8})
+                for (bool prepared : {true, false}) {
+                    auto m = Model::with_values();
+                    prepare_options options;
+                    if (!prepared) options.backend = reference;
+                    REQUIRE(quantize(m, {.weights = weights, .activations = activations, .prepare = options}));
+                    if (activations) {
+                        Calibration calibrate{m};
+                        m(x);
+                    }
+                    REQUIRE(freeze(m, options));
+                    counted upstream;
+                    cpu_backend const cpu;
+                    pool_memory pool(&upstream);
+                    nn::context const here{.backend = cpu, .memory = &pool, .accuracy = accuracy};
+                    INFO(any_qtype(weights).name()
+                         << " activations " << (activations ? activations->name() : "none") << " prepared " << prepared
+                         << " dynamic " << (accuracy != product_accuracy::exact));
+                    f(upstream, [&] {
+                        auto const y = m(nn::Activation(Tensor<float>::borrow(x.view()), here));
+                        return static_cast<bool>(y);
+                    });
+                }
+    });
+}
+}  // namespace
+
+#if defined(QUANTO_TEST_COUNTS_MALLOC)
+TEST_CASE("the allocation functions of this program count") {
+    std::size_t const before = allocations;
+    Tensor<float> const x(2, 3);
+    std::string const s(100, 'x');
+    CHECK(allocations - before == 2);
+}
+#endif
+
+TEST_CASE("a warm forward pass takes no memory from upstream, and calls no allocation function") {
+    for_each_case([](counted& upstream, auto const& forward) {
+        REQUIRE(forward());
+        std::size_t const warm = upstream.calls;
+        CHECK(warm > 0);
+#if defined(QUANTO_TEST_COUNTS_MALLOC)
+        std::size_t const before = allocations;
+        bool const ok = forward();
+        std::size_t const after = allocations;
+        CHECK(after == before);
+        CHECK(ok);
+#else
+        CHECK(forward());
+#endif
+        CHECK(upstream.calls == warm);
+    });
+}
+
+#if defined(QUANTO_TEST_COUNTS_MALLOC)
+namespace {
+// The status of a process that runs f and may call nothing of the system but to leave.
+template <class F>
+int alone(F const& f) {
+    pid_t const child = ::fork();
+    if (child == 0) {
+        // From here on read, write, exit and sigreturn; anything else kills this process.
+        if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0) ::_exit(2);
+        ::syscall(SYS_exit, f() ? 0 : 1);
+    }
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    return status;
+}
+}  // namespace
+
+TEST_CASE("a warm forward pass makes no system call") {
+    if (alone([] { return true; }) != 0) QUANTO_SKIP("this kernel does not confine a process (seccomp)");
+    REQUIRE(alone([] { return ::getppid() != 0; }) == SIGKILL);
+    for_each_case([](counted&, auto const& forward) {
+        REQUIRE(forward());
+        CHECK(alone(forward) == 0);
+    });
+}
+#endif
