@@ -5,9 +5,14 @@
 #include <quanto/core/pool_memory.hpp>
 #include <quanto/io/safetensors.hpp>
 #include <quanto/io/safetensors_writer.hpp>
+#include <quanto/nn/compare.hpp>
+#include <quanto/nn/elementwise.hpp>
 #include <quanto/nn/flatten.hpp>
+#include <quanto/nn/join.hpp>
 #include <quanto/nn/layer_norm.hpp>
 #include <quanto/nn/linear.hpp>
+#include <quanto/nn/matmul.hpp>
+#include <quanto/nn/reduce.hpp>
 #include <quanto/nn/relu.hpp>
 #include <quanto/nn/sequential.hpp>
 #include <quanto/nn/softmax.hpp>

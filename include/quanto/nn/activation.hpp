@@ -102,6 +102,34 @@ public:
         return std::move(*this);
     }
 
+    // The same elements in the same order, and so the same gradient. Precondition: shape.numel() == size(); with a
+    // scale per row also the same last dimension.
+    Activation reshaped(extents const& shape) && noexcept {
+        if (error_) return std::move(*this);
+        if (type_)
+            codes_ = std::move(codes_).reshaped(shape);
+        else
+            values_ = std::move(values_).reshaped(shape);
+        return std::move(*this);
+    }
+    // Other codes under the same scales. Precondition: is_quantized(), of the same shape.
+    Activation with(Tensor<std::uint8_t> codes) && noexcept {
+        codes_ = std::move(codes);
+        return std::move(*this);
+    }
+    // The same codes under f(scale), for each scale. Precondition: is_quantized(); the results are finite.
+    template <class F>
+    Activation scaled(F const& f) && {
+        if (error_) return std::move(*this);
+        scale_ = f(scale_);
+        if (!has_row_scales()) return std::move(*this);
+        auto scales = Tensor<float>::make(row_scales_.shape(), where().memory);
+        if (!scales) return scales.error();
+        for (std::size_t r = 0; r != scales->size(); ++r) (*scales)[r] = f(std::as_const(row_scales_)[r]);
+        row_scales_ = std::move(*scales);
+        return std::move(*this);
+    }
+
     // While gradients are recorded: on which tape, and where the gradient of this goes; null for a constant.
     Tape* tape() const noexcept { return where_ != nullptr ? where_->tape : nullptr; }
     Tape::node* node() const noexcept { return node_; }

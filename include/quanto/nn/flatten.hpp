@@ -1,25 +1,17 @@
-// flatten: (n, ..) becomes (n, product of the rest); codes stay codes. The
-// gradient has the same elements in the same order, so both share a node.
+// flatten: (n, ..) becomes (n, product of the rest); the elements stay as they are, codes stay codes.
 #pragma once
 
 #include <utility>
 
 #include <quanto/nn/module.hpp>
+#include <quanto/nn/move.hpp>
 
 namespace quanto::inline v0::nn {
 
-inline Activation flatten(Activation const& x) {
+inline Activation flatten(Activation x) {
     if (!x) return x;
-    std::size_t const n = x.shape().front();
-    extents const shape{n, n == 0 ? 0 : x.size() / n};
-    if (!x.is_quantized()) {
-        auto y = x.value();
-        if (!y) return y.error();
-        return like(x, std::move(*y).reshaped(shape)).at(x.node());
-    }
-    return Activation(*x.type(), Tensor<std::uint8_t>(x.codes()).reshaped(shape), x.scale(), x.where_pointer())
-        .from(x.source())
-        .at(x.node());
+    std::size_t const n = x.shape().front(), rest = n == 0 ? 0 : x.size() / n;
+    return view(std::move(x), {n, rest});
 }
 
 struct Flatten {

@@ -1,10 +1,11 @@
-// relu: max(x, 0); NaN stays. int8 codes stay codes, of the same scale (it is never negative): max(code, 0). float8
-// codes are dequantized, as in Python quanto.
+// relu: max(x, 0); NaN stays. int8 codes stay codes, of the same scale: max(code, 0), or min(code, 0) where that is
+// negative. float8 codes are dequantized, as in Python quanto.
 #pragma once
 
 #include <utility>
 
 #include <quanto/nn/module.hpp>
+#include <quanto/nn/operations.hpp>
 
 namespace quanto::inline v0::nn {
 
@@ -26,18 +27,24 @@ inline Activation recorded_relu(Activation const& x, Activation y) {
 
 inline Activation relu(Activation const& x) {
     if (!x) return x;
-    if (!x.is_quantized() || !x.type()->is<qint8>()) {
+    if (!explain(operations::relu, {&x})) {
         auto y = x.value();
-        if (!y) return y.error();
-        for (std::size_t i = 0; i != y->size(); ++i)
-            if ((*y)[i] <= 0.0f) (*y)[i] = 0.0f;
+        if (!y) return y.error().within("relu");
+        float* const v = y->data();
+        for (std::size_t i = 0; i != y->size(); ++i) v[i] = v[i] <= 0.0f ? 0.0f : v[i];
         return detail::recorded_relu(x, like(x, std::move(*y)));
     }
-    auto codes = Tensor<std::uint8_t>::make(x.shape(), x.where().memory);
-    if (!codes) return codes.error();
-    for (std::size_t i = 0; i != x.size(); ++i) (*codes)[i] = x.codes()[i] < 128 ? x.codes()[i] : std::uint8_t{0};
-    return detail::recorded_relu(
-        x, Activation(*x.type(), std::move(*codes), x.scale(), x.where_pointer()).from(x.source()));
+    auto made = Tensor<std::uint8_t>::make(x.shape(), x.where().memory);
+    if (!made) return made.error().within("relu");
+    std::uint8_t const* const from = x.codes().data();
+    std::uint8_t* const to = made->data();
+    for (std::size_t r = 0, n = x.codes().cols(), rows = x.codes().rows(); r != rows; ++r) {
+        std::uint8_t const negative = x.scale_of_row(r) < 0.0f ? 0x00 : 0x80;  // the sign bit of codes below zero
+        for (std::size_t i = r * n; i != r * n + n; ++i)
+            to[i] = (from[i] & 0x80) == negative ? std::uint8_t{0} : from[i];
+    }
+    Activation y(x);
+    return detail::recorded_relu(x, std::move(y).with(std::move(*made)));
 }
 
 struct ReLU {
