@@ -22,6 +22,8 @@
 #include <quanto/quantizer/quantize.hpp>
 #include <quanto/workflow/calibration.hpp>
 #include <quanto/workflow/freeze.hpp>
+#include <quanto/workflow/initialize.hpp>
 #include <quanto/workflow/load.hpp>
 #include <quanto/workflow/quantize.hpp>
 #include <quanto/workflow/save.hpp>
+#include <quanto/workflow/tuner.hpp>

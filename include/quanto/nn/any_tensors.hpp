@@ -2,7 +2,9 @@
 // float storage type, shapes as text.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include <quanto/tensor/qtensor.hpp>
 
@@ -21,6 +23,17 @@ inline bool has_values(any_qtensor const& q) noexcept {
 
 inline bool is_aligned(any_tensor const& x) noexcept {
     return reinterpret_cast<std::uintptr_t>(x.bytes().data()) % size_of(x.type()) == 0;
+}
+
+// A copy of float values as tensor of a float storage type.
+inline result<any_tensor> converted(Tensor<float> const& x, dtype type, memory_ref memory = {}) {
+    auto bytes = storage::allocate(x.size() * size_of(type), memory);
+    if (!bytes) return bytes.error();
+    if (type == dtype::f32)
+        std::copy_n(x.bytes().data(), bytes->size(), bytes->mutable_data());
+    else
+        for (std::size_t i = 0; i != x.size(); ++i) any_tensor::store(type, bytes->mutable_data(), i, x[i]);
+    return any_tensor(type, x.shape(), std::move(*bytes));
 }
 
 // Appends "(6, 320)".

@@ -1,0 +1,100 @@
+// One step of gradient descent, for the values w of one parameter with the gradient g; PyTorch's definitions:
+//     sgd      g += decay w;  v = momentum v + (1 - dampening) g (v = g at first);  w -= rate v
+//              nesterov:      w -= rate (g + momentum v)
+//     adam     g += decay w;  m += (1 - beta1)(g - m);  s = beta2 s + (1 - beta2) g^2
+//              w -= rate / (1 - beta1^t) m / (sqrt(s / (1 - beta2^t)) + epsilon)
+//     adamw    w -= rate decay w, then as adam without decay
+#pragma once
+
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+
+#include <quanto/core/config.hpp>
+
+namespace quanto::inline v0 {
+
+// What a step works on: n values, their gradient (which it may overwrite), and as many arrays of n floats as the method
+// has `states`, zero before the first step. Steps are counted from 1. rate_factor: the schedule's.
+struct descent_step {
+    float* values;
+    float* gradient;
+    float* state[2];
+    std::size_t size;
+    std::size_t count;
+    float rate_factor;
+};
+
+template <class D>
+concept Descent = requires(D const& method, descent_step const& step) {
+    { D::states } -> std::convertible_to<std::size_t>;
+    requires D::states <= 2;
+    { method(step) } -> std::same_as<void>;
+};
+
+struct sgd {
+    float learning_rate = 0.01f, momentum = 0.0f, dampening = 0.0f, weight_decay = 0.0f;
+    bool nesterov = false;
+
+    static constexpr std::size_t states = 1;
+    void operator()(descent_step const& s) const noexcept {
+        float const rate = learning_rate * s.rate_factor, fresh = s.count == 1 ? 1.0f : 1.0f - dampening;
+        float* const v = s.state[0];
+        for (std::size_t i = 0; i != s.size; ++i) {
+            float g = s.gradient[i] + weight_decay * s.values[i];
+            if (momentum != 0.0f) {
+                v[i] = momentum * v[i] + fresh * g;
+                g = nesterov ? g + momentum * v[i] : v[i];
+            }
+            s.values[i] -= rate * g;
+        }
+    }
+};
+
+namespace detail {
+struct adam_rates {
+    float learning_rate, beta1, beta2, epsilon;
+
+    void operator()(descent_step const& s) const noexcept {
+        double const t = static_cast<double>(s.count);
+        double const first = 1.0 - std::pow(static_cast<double>(beta1), t);
+        double const second = 1.0 - std::pow(static_cast<double>(beta2), t);
+        auto const rate = static_cast<float>(static_cast<double>(learning_rate * s.rate_factor) / first);
+        auto const unbias = static_cast<float>(1.0 / std::sqrt(second));
+        for (std::size_t i = 0; i != s.size; ++i) {
+            float const g = s.gradient[i];
+            float& m = s.state[0][i];
+            float& v = s.state[1][i];
+            m += (1.0f - beta1) * (g - m);
+            v = beta2 * v + (1.0f - beta2) * g * g;
+            s.values[i] -= rate * m / (std::sqrt(v) * unbias + epsilon);
+        }
+    }
+};
+}  // namespace detail
+
+struct adam {
+    float learning_rate = 0.001f, beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, weight_decay = 0.0f;
+
+    static constexpr std::size_t states = 2;
+    void operator()(descent_step const& s) const noexcept {
+        if (weight_decay != 0.0f)
+            for (std::size_t i = 0; i != s.size; ++i) s.gradient[i] += weight_decay * s.values[i];
+        detail::adam_rates{learning_rate, beta1, beta2, epsilon}(s);
+    }
+};
+
+struct adamw {
+    float learning_rate = 0.001f, beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, weight_decay = 0.01f;
+
+    static constexpr std::size_t states = 2;
+    void operator()(descent_step const& s) const noexcept {
+        float const kept = 1.0f - learning_rate * s.rate_factor * weight_decay;
+        for (std::size_t i = 0; i != s.size; ++i) s.values[i] *= kept;
+        detail::adam_rates{learning_rate, beta1, beta2, epsilon}(s);
+    }
+};
+
+static_assert(Descent<sgd> && Descent<adam> && Descent<adamw>);
+
+}  // namespace quanto::inline v0

@@ -1,0 +1,247 @@
+// Tuner = a scope in which the parameters of a model follow the gradient of a loss:
+//     Tuner tune{model, adam{.learning_rate = 1e-3f}};
+//     for (auto const& batch : training)
+//         if (auto loss = tune.step(batch.x, batch.labels); !loss) return loss.error();
+//     freeze(model);
+// Between quantize() and freeze() that is quantization-aware training: a step multiplies with the quantized weights and
+// activations, gradients pass the rounding as if it were the identity (straight-through), and the float masters are
+// what moves; each weight is quantized anew from its master after every step. Scales of activations stay as they were
+// calibrated. A model that was not quantized is trained in float, from its values or from those of initialize().
+//
+// A batch is cut into `shards` parts of equal size that run side by side and whose gradients are summed in order:
+// results do not depend on the executor. Cost: about three times the forward pass; memory: for each parameter a float32
+// copy, what the method keeps, and 1 + shards gradients.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <deque>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <quanto/backend/executor.hpp>
+#include <quanto/core/pool_memory.hpp>
+#include <quanto/workflow/descent.hpp>
+#include <quanto/workflow/loss.hpp>
+#include <quanto/workflow/quantize.hpp>
+#include <quanto/workflow/schedule.hpp>
+
+namespace quanto::inline v0 {
+
+struct tuner_options {
+    quanto::schedule schedule{};
+    std::vector<std::string_view> include{"*"};  // modules whose parameters move; the others let gradients through
+    std::vector<std::string_view> exclude{};
+    bool mask_clamped = false;  // activations that quantizing clamped pass no gradient
+    float clip_norm = 0.0f;     // the largest norm of all gradients together; 0: any
+    std::size_t shards = 4;
+    std::optional<executor_ref> executor{};  // runs the shards, so a backend here must not use it
+    std::optional<backend_ref> backend{};
+    memory_ref memory{};  // with an executor: of any thread
+};
+
+// Precondition: the model outlives the scope and stays where it is; nobody else changes its parameters meanwhile, and
+// with an executor no Calibration of it runs.
+template <nn::Module M, Descent Method = sgd, class LossFunction = cross_entropy>
+requires nn::ModuleTree<M>
+class Tuner {
+public:
+    explicit Tuner(M& model, Method method = {}, LossFunction loss = {}, tuner_options const& options = {})
+        : model_(model), method_(method), loss_(loss), options_(options) {
+        quantize_options const selection{.include = options.include, .exclude = options.exclude};
+        nn::for_each_module(model, [&]<class N>(std::string_view module, N& m) {
+            if constexpr (nn::HasParameters<N>)
+                if (detail::selects(selection, module))
+                    N::parameters(m, [&](std::string_view name, auto& p) { adopt(detail::joined(module, name), p); });
+        });
+        if (parameters_.empty() && !problem_) problem_ = error(errc::invalid_argument, "no parameter to tune");
+        for (std::size_t i = 0; i != std::max<std::size_t>(options.shards, 1); ++i) {
+            auto& s = shards_.emplace_back(options.memory, options.mask_clamped);
+            s.where = {options.backend ? *options.backend : backend_ref(backend_), &s.pool, &s.tape};
+            for (auto const& p : parameters_) s.tape.watch(p.address());
+        }
+    }
+    Tuner(M& model, Method method, tuner_options const& options) : Tuner(model, method, LossFunction{}, options) {}
+    Tuner(Tuner const&) = delete;
+    Tuner& operator=(Tuner const&) = delete;
+
+    // One step down the gradient of the loss on this batch; its samples lie along the first dimension of x. The loss is
+    // the one before the step.
+    // Errors, after which the model is as it was: those of the model and of the loss; invalid_argument for an empty
+    // batch or a frozen weight; not_finite for a batch, a loss or a gradient with NaN or infinity. A weight that a step
+    // threw beyond all bounds is an error, too, and ends the scope.
+    template <class Target>
+    requires Loss<LossFunction, Target> result<float> step(Tensor<float> const& x, Target const& target) {
+        if (problem_) return *problem_;
+        std::size_t const samples = x.shape().rank() == 0 ? 0 : x.shape().front();
+        if (x.size() == 0) return error(errc::invalid_argument, "an empty batch");
+        std::size_t const parts = std::min(samples, shards_.size());
+        for_each(parts, [&](std::size_t i) {
+            std::size_t const first = i * samples / parts, last = (i + 1) * samples / parts;
+            pass(shards_[i], x, target, {first, last - first, samples});
+        });
+        double loss = 0;
+        for (std::size_t i = 0; i != parts; ++i) {
+            if (shards_[i].problem) return *shards_[i].problem;
+            loss += shards_[i].loss;
+        }
+        if (!std::isfinite(loss)) return error(errc::not_finite, "the loss is not finite");
+        if (auto done = sum_gradients(parts); !done) return done.error();
+        if (auto done = descend(); !done) return done.error();
+        return static_cast<float>(loss);
+    }
+
+    std::size_t steps() const noexcept { return count_; }
+
+private:
+    struct parameter {
+        std::string name;
+        nn::Weight* weight = nullptr;  // one of the two
+        any_tensor* tensor = nullptr;
+        dtype type = dtype::f32;
+        Tensor<float> values{}, gradient{}, state[2]{};
+        double squares = 0;  // of the gradient
+
+        void const* address() const noexcept {
+            return weight != nullptr ? static_cast<void const*>(weight) : static_cast<void const*>(tensor);
+        }
+    };
+    struct shard {
+        pool_memory pool;
+        nn::Tape tape;
+        nn::context where{};
+        std::optional<error> problem{};
+        double loss = 0;
+
+        shard(memory_ref memory, bool mask) : pool(memory), tape(&pool, mask) {}
+    };
+
+    template <class P>
+    void adopt(std::string name, P& p) {
+        parameter added{.name = std::move(name), .type = p.type()};
+        any_tensor const* values = nullptr;
+        if constexpr (std::same_as<P, nn::Weight>) {
+            added.weight = &p;
+            values = p.master();
+        } else {
+            values = added.tensor = &p;
+        }
+        auto const fail = [&](error const& e) {
+            if (!problem_) problem_ = e.within(added.name);
+        };
+        if (values == nullptr) return fail(error(errc::invalid_argument, "is frozen: tune before freeze"));
+        if (!nn::has_values(*values)) return fail(error(errc::missing, "no values: load or initialize the model"));
+        auto const reserve = [&](Tensor<float>& t) {
+            auto made = Tensor<float>::make(p.shape(), options_.memory);
+            if (!made) return fail(made.error());
+            t = std::move(*made);
+        };
+        reserve(added.values);
+        reserve(added.gradient);
+        for (std::size_t i = 0; i != Method::states; ++i) reserve(added.state[i]);
+        for (std::size_t i = 0; i != added.values.size(); ++i) added.values[i] = (*values)[i];
+        parameters_.push_back(std::move(added));
+    }
+
+    template <class F>
+    void for_each(std::size_t n, F const& f) {
+        if (options_.executor)
+            options_.executor->run(n, f);
+        else
+            inline_executor::run(n, f);
+    }
+
+    // Forward and backward of one part.
+    template <class Target>
+    void pass(shard& s, Tensor<float> const& x, Target const& target, batch_part part) {
+        s.tape.clear();
+        s.problem.reset();
+        auto const done = [&]() -> result<success> {
+            extents shape = x.shape();
+            std::size_t const size = x.size() / part.total;
+            shape[0] = part.count;
+            tensor_view<float const> const rows(x.data() + part.first * size, shape);
+            if (std::size_t const i = detail::first_not_finite(rows); i != rows.size())
+                return error(errc::not_finite, "the batch at index ", part.first * size + i,
+                             is_nan(rows[i]) ? " is NaN" : " is infinite");
+            nn::Activation const y = model_(nn::Activation(Tensor<float>::borrow(rows), s.where));
+            if (!y) return y.error();
+            if (y.node() == nullptr)
+                return error(errc::invalid_argument, "no parameter that is tuned reaches the result");
+            if (y.size() % part.count != 0 || y.size() == 0 || y.size() / y.shape().back() % part.count != 0)
+                return nn::append(error(errc::shape_mismatch, "the result has no row per sample: "), y.shape());
+            auto const values = y.floats();
+            auto dy = Tensor<float>::make(y.shape(), &s.pool);
+            if (!values || !dy) return (values ? dy : values).error();
+            auto const loss = loss_(values->view(), target, part, matrix_view<float>(*dy));
+            if (!loss) return loss.error();
+            s.loss = *loss;
+            return s.tape.backward(y.node(), std::move(*dy));
+        }();
+        if (!done) s.problem = done.error();
+    }
+
+    // gradient = the sum over the shards, in their order; clipped where that is asked for.
+    result<success> sum_gradients(std::size_t parts) {
+        for_each(parameters_.size(), [&](std::size_t i) {
+            auto& p = parameters_[i];
+            float* const g = p.gradient.data();
+            std::fill_n(g, p.gradient.size(), 0.0f);
+            for (std::size_t s = 0; s != parts; ++s)
+                if (Tensor<float> const& part = *shards_[s].tape.gradient(p.address()))
+                    for (std::size_t j = 0; j != p.gradient.size(); ++j) g[j] += part[j];
+            p.squares = 0;
+            for (std::size_t j = 0; j != p.gradient.size(); ++j)
+                p.squares += static_cast<double>(g[j]) * static_cast<double>(g[j]);
+        });
+        double squares = 0;
+        for (auto const& p : parameters_) {
+            if (!std::isfinite(p.squares)) return error(errc::not_finite, p.name, ": its gradient is not finite");
+            squares += p.squares;
+        }
+        double const norm = std::sqrt(squares), most = static_cast<double>(options_.clip_norm);
+        if (most > 0 && norm > most)
+            for (auto& p : parameters_)
+                for (std::size_t j = 0; j != p.gradient.size(); ++j) p.gradient[j] *= static_cast<float>(most / norm);
+        return success{};
+    }
+
+    result<success> descend() {
+        float const factor = options_.schedule(count_++);
+        std::vector<std::optional<error>> problems(parameters_.size());
+        for_each(parameters_.size(), [&](std::size_t i) {
+            auto& p = parameters_[i];
+            method_(descent_step{p.values.data(),
+                                 p.gradient.data(),
+                                 {p.state[0].data(), p.state[1].data()},
+                                 p.values.size(),
+                                 count_,
+                                 factor});
+            auto stored = nn::converted(p.values, p.type, options_.memory);
+            if (!stored)
+                problems[i] = stored.error();
+            else if (p.tensor != nullptr)
+                *p.tensor = std::move(*stored);
+            else if (auto done = p.weight->set(std::move(*stored)); !done)
+                problems[i] = done.error();
+        });
+        for (std::size_t i = 0; i != problems.size(); ++i)
+            if (problems[i]) return *(problem_ = problems[i]->within(parameters_[i].name));
+        return success{};
+    }
+
+    M& model_;
+    Method method_;
+    LossFunction loss_;
+    tuner_options options_;
+    cpu_backend backend_{};
+    std::vector<parameter> parameters_;
+    std::deque<shard> shards_;
+    std::size_t count_ = 0;
+    std::optional<error> problem_;
+};
+
+}  // namespace quanto::inline v0
