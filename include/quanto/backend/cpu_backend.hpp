@@ -63,7 +63,7 @@ public:
     }
     kernel_choice explain_matmul(std::size_t, panels const& w,
                                  product_input input = product_input::f32) const noexcept {
-        auto const choice = choose_panel_kernel(target(), w, input);
+        auto const choice = choose_panel_kernel(isa_, w, input);
         return {"matmul", choice.name, choice.reason};
     }
 
@@ -92,19 +92,20 @@ private:
         if (auto ok = check_matmul(o.x.rows, o.x.cols, o.w.rows(), o.w.cols(), o.y.rows, o.y.cols); !ok) return ok;
         if (!o.options.bias.empty() && o.options.bias.size() != o.w.rows())
             return error(errc::shape_mismatch, "matmul: ", o.options.bias.size(), " biases for ", o.w.rows(), " rows");
-        panel_kernel const kernel = choose_panel_kernel(target(), o.w, input).kernel;
-        std::size_t const per_task = rows_per_task / panel_layout::panel_rows, panels = o.w.layout().panels();
-        auto const task = [&](std::size_t i) {
-            floating_point_guard const guard;
-            std::size_t const begin = i * per_task;
-            detail::multiply_panels(kernel, o, {begin, panels - begin < per_task ? panels : begin + per_task});
-        };
-        bool const small = o.y.rows * o.y.cols < (std::size_t{1} << 18) / (o.x.cols + 1);
-        if (executor_ && !small)
-            executor_->run(ceil_div(panels, per_task), task);
-        else
-            inline_executor::run(ceil_div(panels, per_task), task);
-        return success{};
+        panel_kernel const kernel = choose_panel_kernel(isa_, o.w, input).kernel;
+        return detail::multiply_panels(kernel, o, [&](std::size_t n, std::size_t work, auto const& f) {
+            // Below some microseconds of work another thread is no help; four ranges per thread even out their speeds.
+            std::size_t const wanted = executor_ && work >= (std::size_t{1} << 18) ? 4 * executor_->concurrency() : 1;
+            std::size_t const tasks = n < wanted ? n : wanted;
+            auto const task = [&](std::size_t i) {
+                floating_point_guard const guard;
+                f(n * i / tasks, n * (i + 1) / tasks);
+            };
+            if (tasks > 1)
+                executor_->run(tasks, task);
+            else if (tasks == 1)
+                task(0);
+        });
     }
 
     template <class W>

@@ -75,21 +75,46 @@ constexpr isa capped(isa best, std::string_view cap) noexcept {
     return limit < best ? limit : best;
 }
 
-// An instruction set, and why it is this one.
+// Whether this processor (with QUANTO_STATIC_ISA, the unit) has AVX-512's dot products of bytes, and what goes with
+// them.
+#if defined(QUANTO_STATIC_ISA)
+constexpr bool detect_vnni() noexcept {
+#if QUANTO_TARGETS_X86 && defined(__AVX512VNNI__) && defined(__AVX512VL__) && defined(__AVX512DQ__) && defined(__F16C__)
+    return detect_isa() == isa::avx512;
+#else
+    return false;
+#endif
+}
+#else
+inline bool detect_vnni() noexcept {
+#if QUANTO_TARGETS_X86
+    return detect_isa() == isa::avx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512dq");
+#else
+    return false;
+#endif
+}
+#endif
+
+// An instruction set, and why it is this one. vnni: that is avx512, and detect_vnni().
 struct isa_choice {
     isa target;
     std::string_view reason;
+    bool vnni = false;
 };
 
 // Cost: looks at the processor's features and at the environment, some 100 ns.
 inline isa_choice choose_isa(std::string_view force = {}) noexcept {
     isa const best = detect_isa();
-    if constexpr (static_isa) return {best, "the flags that this unit is compiled with (QUANTO_STATIC_ISA)"};
+    if constexpr (static_isa)
+        return {best, "the flags that this unit is compiled with (QUANTO_STATIC_ISA)", detect_vnni()};
     char const* const environment = std::getenv("QUANTO_ISA");
     isa const allowed = capped(best, environment == nullptr ? "" : environment), target = capped(allowed, force);
-    return {target, target < allowed ? "capped by cpu_options::force_isa"
-                    : target < best  ? "capped by QUANTO_ISA in the environment"
-                                     : "the best instruction set of this processor"};
+    return {target,
+            target < allowed ? "capped by cpu_options::force_isa"
+            : target < best  ? "capped by QUANTO_ISA in the environment"
+                             : "the best instruction set of this processor",
+            target == isa::avx512 && detect_vnni()};
 }
 
 }  // namespace quanto::inline v0

@@ -11,7 +11,7 @@
 namespace quanto::inline v0 {
 
 enum class product_input : std::uint8_t { f32, dynamic_int8, int8 };
-enum class panel_kernel : std::uint8_t { definition, portable };
+enum class panel_kernel : std::uint8_t { definition, portable, avx512vnni };
 
 struct panel_choice {
     panel_kernel kernel;
@@ -29,7 +29,9 @@ struct panel_kernel_name {
         std::string_view const input = Input == product_input::int8           ? "_int8_panel_"
                                        : Input == product_input::dynamic_int8 ? "_dynamic_int8_panel_"
                                                                               : "_f32_panel_";
-        std::string_view const kernel = Kernel == panel_kernel::definition ? "definition" : "portable";
+        std::string_view const kernel = Kernel == panel_kernel::definition ? "definition"
+                                        : Kernel == panel_kernel::portable ? "portable"
+                                                                           : "avx512vnni";
         for (std::string_view part : {std::string_view("matmul_"), std::string_view(Q::name), input, kernel})
             for (char c : part) text[size++] = c;
     }
@@ -46,22 +48,28 @@ panel_choice chosen(any_qtype type, std::string_view reason) noexcept {
 }
 }  // namespace detail
 
-// `target`: the best instruction set that may be used.
-inline panel_choice choose_panel_kernel(isa target, panels const& w, product_input input) noexcept {
-    static_cast<void>(target);
+// `target`: the instruction sets that may be used. Without a kernel that rounds x to int8, dynamic_int8 is as exact as
+// f32.
+inline panel_choice choose_panel_kernel(isa_choice const& target, panels const& w, product_input input) noexcept {
     // Beyond, a sum of products of two int8 might leave int32.
     constexpr std::size_t longest_int8 = std::size_t{1} << 17;
     auto const take = [&]<panel_kernel K>(std::string_view reason) {
-        return input == product_input::int8 ? detail::chosen<product_input::int8, K>(w.type(), reason)
-                                            : detail::chosen<product_input::f32, K>(w.type(), reason);
+        using enum product_input;
+        if (input == int8) return detail::chosen<int8, K>(w.type(), reason);
+        if constexpr (K == panel_kernel::avx512vnni)
+            if (input == dynamic_int8) return detail::chosen<dynamic_int8, K>(w.type(), reason);
+        return detail::chosen<f32, K>(w.type(), reason);
     };
+    if (w.cols() == 0) return take.template operator()<panel_kernel::definition>("there is nothing to sum");
     if (w.has_special())
         return take.template operator()<panel_kernel::definition>("the weight has codes that are NaN or infinite");
-    if (input == product_input::int8 && w.layout().group > longest_int8)
+    if (input != product_input::f32 && w.layout().group > longest_int8)
         return take.template operator()<panel_kernel::definition>("groups longer than 2^17 may overflow int32");
-    return take.template operator()<panel_kernel::portable>(
-        input == product_input::dynamic_int8 ? "the only kernel for these operands; it does not round x to int8"
-                                             : "the only kernel for these operands");
+    if (target.vnni && !w.type().is_floating_point())
+        return take.template operator()<panel_kernel::avx512vnni>(target.reason);
+    if (w.type().is_floating_point())
+        return take.template operator()<panel_kernel::portable>("the only kernel for float8 panels");
+    return take.template operator()<panel_kernel::portable>("without AVX-512 VNNI, the only kernel for integer panels");
 }
 
 }  // namespace quanto::inline v0

@@ -1,17 +1,121 @@
-// Runs the kernel that choose_panel_kernel names, on some of the panels.
+// Runs the kernel that choose_panel_kernel names. `split(n, f)` calls f(begin, end) for ranges that cut 0 .. n, in any
+// order and on any thread: the results are the same.
 #pragma once
 
+#include <cstddef>
+
+#include <quanto/kernels/panel/avx512vnni.hpp>
 #include <quanto/kernels/panel/choice.hpp>
 #include <quanto/kernels/panel/portable.hpp>
 
 namespace quanto::inline v0::detail {
 
-template <class T>
-void multiply_panels(panel_kernel kernel, panel_operands<T> const& o, panel_range range) noexcept {
-    o.w.type().visit([&]<QType Q>(Q) {
-        if (kernel == panel_kernel::portable) return portable::multiply_panels<Q>(o, range);
-        for (std::size_t m = 0; m != o.x.rows; ++m) multiply_by_definition<Q>(o, m, range);
+// Bytes for one call, aligned to a line and not initialized: few of them on the stack. data() is null where there is no
+// memory.
+class workspace {
+public:
+    workspace(std::size_t size, memory_ref memory) noexcept
+        : memory_(memory),
+          size_(size),
+          data_(size <= sizeof small_ ? small_ : static_cast<std::byte*>(memory.allocate(size, storage::alignment))) {}
+    workspace(workspace const&) = delete;
+    workspace& operator=(workspace const&) = delete;
+    ~workspace() {
+        if (data_ != small_ && data_ != nullptr) memory_.deallocate(data_, size_, storage::alignment);
+    }
+    std::byte* data() noexcept { return data_; }
+
+private:
+    memory_ref memory_;
+    std::size_t size_;
+    alignas(storage::alignment) std::byte small_[8192];
+    std::byte* data_;
+};
+
+#if QUANTO_TARGETS_X86
+namespace avx512vnni {
+
+// x goes through the workspace in rounds of some tiles, so that it stays in the cache while all panels pass.
+template <QType Q, std::size_t D, class T, class Split>
+result<success> multiply_panels(panel_operands<T> const& o, Split const& split) noexcept {
+    constexpr std::size_t fields = codes_per_byte<Q>, round_bytes = std::size_t{512} << 10;
+    auto const& w = o.w.layout();
+    std::size_t const rows = o.x.rows, panel_count = w.panels();
+    if (rows == 0 || panel_count == 0) return success{};
+    tile_product const p{o.w.bytes().data(),
+                         w.panel_bytes(),
+                         w.header_bytes(),
+                         w.shift_offset(),
+                         w.rows,
+                         w.scale_type,
+                         o.w.integer_zero_point(),
+                         {w, D},
+                         o.y.data,
+                         o.y.stride,
+                         o.options.bias.empty() ? nullptr : o.options.bias.data(),
+                         o.options.activation};
+    std::size_t const in_tile = tile_rows<D>(rows < largest_tile<D> ? rows : largest_tile<D>);
+    std::size_t const tile_bytes = p.x.tile_bytes(in_tile), tiles = ceil_div(rows, in_tile);
+    std::size_t const fitting = tile_bytes < round_bytes ? round_bytes / tile_bytes : 1;
+    std::size_t const round = tiles < fitting ? tiles : fitting;
+    workspace space(round * tile_bytes, o.options.memory);
+    if (space.data() == nullptr)
+        return error(errc::out_of_memory, "matmul: no memory for a workspace of ", round * tile_bytes, " bytes");
+    for (std::size_t first = 0; first < tiles; first += round) {
+        std::size_t const count = tiles - first < round ? tiles - first : round;
+        auto const valid_rows = [&](std::size_t t) {
+            std::size_t const left = rows - (first + t) * in_tile;
+            return left < in_tile ? left : in_tile;
+        };
+        split(count, count * in_tile * w.cols, [&](std::size_t begin, std::size_t end) {
+            for (std::size_t t = begin; t != end; ++t)
+                pack_tile<fields, D>(o, p.x, (first + t) * in_tile, valid_rows(t), tile_rows<D>(valid_rows(t)),
+                                     space.data() + t * tile_bytes);
+        });
+        auto const multiply = [&](std::size_t t, panel_range panels) {
+            std::size_t const valid = valid_rows(t), tile = tile_rows<D>(valid), m0 = (first + t) * in_tile;
+            std::byte* const x = space.data() + t * tile_bytes;
+            kernel_of<fields, D>(tile)(p, x, m0, valid, panels);
+            for (std::uint32_t marks = tile_row{p.x, x, tile, 0}.marks(); marks != 0; marks &= marks - 1)
+                multiply_by_definition<Q>(o, m0 + static_cast<std::size_t>(std::countr_zero(marks)), panels);
+        };
+        // One tile: a range of panels is one stream of memory. More: all tiles meet a panel while the cache has it.
+        split(panel_count * count, count * in_tile * w.rows * w.cols, [&](std::size_t begin, std::size_t end) {
+            if (count == 1) return multiply(0, {begin, end});
+            for (std::size_t i = begin; i != end; ++i) multiply(i % count, {i / count, i / count + 1});
+        });
+    }
+    return success{};
+}
+
+template <class T, class Split>
+result<success> multiply_panels(panel_operands<T> const& o, Split const& split) noexcept {
+    return o.w.type().visit([&]<QType Q>(Q) -> result<success> {
+        if constexpr (Q::is_floating_point) {
+            return error(errc::unsupported, "matmul: ", Q::name, " in an integer kernel");
+        } else {
+            if constexpr (std::is_same_v<T, float>)
+                if (o.options.accuracy == product_accuracy::exact) return multiply_panels<Q, 3>(o, split);
+            return multiply_panels<Q, 1>(o, split);
+        }
     });
+}
+
+}  // namespace avx512vnni
+#endif
+
+template <class T, class Split>
+result<success> multiply_panels(panel_kernel kernel, panel_operands<T> const& o, Split const& split) noexcept {
+#if QUANTO_TARGETS_X86
+    if (kernel == panel_kernel::avx512vnni) return avx512vnni::multiply_panels(o, split);
+#endif
+    split(o.w.layout().panels(), o.x.rows * o.w.rows() * o.w.cols(), [&](std::size_t begin, std::size_t end) {
+        o.w.type().visit([&]<QType Q>(Q) {
+            if (kernel == panel_kernel::portable) return portable::multiply_panels<Q>(o, {begin, end});
+            for (std::size_t m = 0; m != o.x.rows; ++m) multiply_by_definition<Q>(o, m, {begin, end});
+        });
+    });
+    return success{};
 }
 
 }  // namespace quanto::inline v0::detail
