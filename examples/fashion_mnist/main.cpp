@@ -160,10 +160,13 @@ result<success> time_all(Mlp const& master, std::vector<std::string> const& fold
                          std::size_t repeats, std::vector<Row>& rows, Row& own_float) {
     std::vector<Mlp> models(folders.size());
     std::vector<Latency> networks;
+    cpu_backend const cpu;
+    pool_memory pool;  // after the first pass, none allocates
+    nn::context const here{cpu, &pool};
     for (std::size_t i = 0; i != folders.size(); ++i) {
         if (auto done = load(models[i], folders[i]); !done) return done.error();
-        networks.push_back({[&model = models[i]](Tensor<float> const& x) {
-            nn::Activation const y = model(Tensor<float>::borrow(x.view()));
+        networks.push_back({[&model = models[i], &here](Tensor<float> const& x) {
+            nn::Activation const y = model(nn::Activation(Tensor<float>::borrow(x.view()), here));
             (void)y;
         }});
     }
