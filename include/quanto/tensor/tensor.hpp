@@ -37,8 +37,8 @@ public:
     }
     // A tensor over existing storage. Precondition: the storage holds at least shape.numel() elements, aligned for T.
     Tensor(extents const& shape, storage elements) noexcept
-        : shape_(shape), storage_(std::move(elements)), allocated_(true) {
-        QUANTO_ASSERT(storage_.size() >= shape.numel() * sizeof(T), "Tensor: the storage is smaller than the shape");
+        : shape_(shape), size_(shape.numel()), storage_(std::move(elements)), allocated_(true) {
+        QUANTO_ASSERT(storage_.size() >= size_ * sizeof(T), "Tensor: the storage is smaller than the shape");
     }
     // A view of memory that the caller keeps alive; read-only.
     static Tensor borrow(tensor_view<T const> v) noexcept {
@@ -47,7 +47,7 @@ public:
 
     explicit operator bool() const noexcept { return allocated_; }
     extents const& shape() const noexcept { return shape_; }
-    std::size_t size() const noexcept { return allocated_ ? shape_.numel() : 0; }
+    std::size_t size() const noexcept { return size_; }
     std::size_t cols() const noexcept { return shape_.back(); }
     std::size_t rows() const noexcept { return cols() == 0 ? 0 : size() / cols(); }
 
@@ -76,6 +76,7 @@ public:
 
 private:
     extents shape_;
+    std::size_t size_ = 0;
     storage storage_;
     bool allocated_ = false;
 };
@@ -84,13 +85,13 @@ class any_tensor {
 public:
     any_tensor() noexcept = default;
     any_tensor(dtype type, extents const& shape, storage bytes) noexcept
-        : type_(type), shape_(shape), storage_(std::move(bytes)) {}
+        : type_(type), shape_(shape), size_(shape.numel()), storage_(std::move(bytes)) {}
     template <class T>
     any_tensor(Tensor<T> const& t) : any_tensor(dtype_of<T>, t.shape(), t.bytes()) {}
 
     dtype type() const noexcept { return type_; }
     extents const& shape() const noexcept { return shape_; }
-    std::size_t size() const noexcept { return shape_.numel(); }
+    std::size_t size() const noexcept { return size_; }
     storage const& bytes() const noexcept { return storage_; }
 
     // Element i as float, whatever the alignment. Precondition: is_float_storage(type()), i < size().
@@ -118,6 +119,7 @@ public:
 private:
     dtype type_ = dtype::f32;
     extents shape_;
+    std::size_t size_ = 1;
     storage storage_;
 };
 

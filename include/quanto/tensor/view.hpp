@@ -15,14 +15,15 @@ template <class T>
 class tensor_view {
 public:
     constexpr tensor_view() noexcept = default;
-    constexpr tensor_view(T* data, extents const& shape) noexcept : data_(data), shape_(shape) {}
+    constexpr tensor_view(T* data, extents const& shape) noexcept
+        : data_(data), shape_(shape), size_(data == nullptr ? 0 : shape.numel()) {}
     template <class U>
     requires std::same_as<T, U const>
     constexpr tensor_view(tensor_view<U> const& v) noexcept : data_(v.data()), shape_(v.shape()) {}
 
     constexpr T* data() const noexcept { return data_; }
     constexpr extents const& shape() const noexcept { return shape_; }
-    constexpr std::size_t size() const noexcept { return data_ == nullptr ? 0 : shape_.numel(); }
+    constexpr std::size_t size() const noexcept { return size_; }
     constexpr T& operator[](std::size_t i) const noexcept { return data_[i]; }
     constexpr T* begin() const noexcept { return data_; }
     constexpr T* end() const noexcept { return data_ + size(); }
@@ -30,6 +31,7 @@ public:
 private:
     T* data_ = nullptr;
     extents shape_;
+    std::size_t size_ = 0;
 };
 
 template <class T>
