@@ -20,7 +20,8 @@ subject float_product(shape s, bool from_memory, cpu_options const& options) {
         cpu_backend backend;
     };
     std::size_t const bytes = s.n * s.k * sizeof(S), copies = from_memory ? copies_beyond_caches(bytes) : 1;
-    auto o = std::make_shared<operands>(operands{{}, copies, 0, {}, random_values(s.m, s.k, 1), {}, cpu_backend(options)});
+    auto o =
+        std::make_shared<operands>(operands{{}, copies, 0, {}, random_values(s.m, s.k, 1), {}, cpu_backend(options)});
     o->w = Tensor<S>(copies * s.n, s.k, memory_ref(&o->pages));
     o->y = Tensor<float>(s.m, s.n);
     auto const one = random_values<S>(s.n, s.k, 2);
@@ -59,15 +60,16 @@ void add_products(table& t, std::string const& type) {
     gemm({256, 256, 784}, 0);
     gemm({129, 10, 172}, 0);
     shape const large{512, 4096, 4096};
-    t.add({"GEMM " + type + " x f32, " + large.text(), limit::fma_f32, 0.85, 2}, [large, &t] {
-        return float_product<S>(large, false, {.executor = executor_ref(t.two_threads())});
-    });
+    t.add({"GEMM " + type + " x f32, " + large.text(), limit::fma_f32, 0.85, 2},
+          [large, &t] { return float_product<S>(large, false, {.executor = executor_ref(t.two_threads())}); });
 }
 
 }  // namespace
 
 void add_float_products(table& t) {
     add_products<float>(t, "f32");
+    add_products<float16>(t, "f16");
+    add_products<bfloat16>(t, "bf16");
 }
 
 }  // namespace benchmarks

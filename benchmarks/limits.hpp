@@ -25,8 +25,8 @@ namespace benchmarks {
 enum class limit : std::uint8_t { none, read_dram, read_l2, read_l1, fma_f32, dot_bf16, dot_int8, dot_int8_256 };
 
 constexpr std::string_view name(limit what) {
-    constexpr std::string_view names[] = {"-",         "DRAM read",    "L2 read",    "L1 read",
-                                          "f32 FMA", "bf16 dot", "int8 dot", "int8 dot, 256 bit"};
+    constexpr std::string_view names[] = {"-",       "DRAM read", "L2 read",  "L1 read",
+                                          "f32 FMA", "bf16 dot",  "int8 dot", "int8 dot, 256 bit"};
     return names[static_cast<std::size_t>(what)];
 }
 constexpr bool is_bandwidth(limit what) { return what >= limit::read_dram && what <= limit::read_l1; }
@@ -54,15 +54,15 @@ namespace detail {
 
 inline float volatile sink;
 
-#define BENCHMARKS_READ_LOOP(bytes)                                                       \
-    typedef float vector __attribute__((vector_size(bytes)));                             \
-    inline void read(std::byte const* p, std::size_t n) {                                 \
-        vector sum[8] = {};                                                               \
-        for (std::size_t i = 0; i != n; i += 8 * sizeof(vector))                          \
-            for (std::size_t j = 0; j != 8; ++j)                                          \
-                sum[j] += *reinterpret_cast<vector const*>(p + i + j * sizeof(vector));   \
-        for (std::size_t j = 1; j != 8; ++j) sum[0] += sum[j];                            \
-        sink = sum[0][0];                                                                 \
+#define BENCHMARKS_READ_LOOP(bytes)                                                     \
+    typedef float vector __attribute__((vector_size(bytes)));                           \
+    inline void read(std::byte const* p, std::size_t n) {                               \
+        vector sum[8] = {};                                                             \
+        for (std::size_t i = 0; i != n; i += 8 * sizeof(vector))                        \
+            for (std::size_t j = 0; j != 8; ++j)                                        \
+                sum[j] += *reinterpret_cast<vector const*>(p + i + j * sizeof(vector)); \
+        for (std::size_t j = 1; j != 8; ++j) sum[0] += sum[j];                          \
+        sink = sum[0][0];                                                               \
     }
 namespace portable {
 BENCHMARKS_READ_LOOP(16)
@@ -80,22 +80,22 @@ BENCHMARKS_READ_LOOP(64)
 QUANTO_TARGET_END
 
 // Twelve independent chains of one instruction, `rounds` links each.
-#define BENCHMARKS_CHAINS(function, instruction, r)                                                            \
-    inline void function(std::size_t rounds) {                                                                 \
-        asm volatile("vzeroall" ::: BENCHMARKS_CLOBBERS);                                                      \
-        for (std::size_t i = 0; i != rounds; ++i)                                                              \
+#define BENCHMARKS_CHAINS(function, instruction, r)                                                                \
+    inline void function(std::size_t rounds) {                                                                     \
+        asm volatile("vzeroall" ::: BENCHMARKS_CLOBBERS);                                                          \
+        for (std::size_t i = 0; i != rounds; ++i)                                                                  \
             asm volatile(instruction " %%" r "12, %%" r "13, %%" r "0\n" instruction " %%" r "12, %%" r "13, %%" r \
-                                     "1\n" instruction " %%" r "12, %%" r "13, %%" r "2\n" instruction " %%" r \
-                                     "12, %%" r "13, %%" r "3\n" instruction " %%" r "12, %%" r "13, %%" r     \
-                                     "4\n" instruction " %%" r "12, %%" r "13, %%" r "5\n" instruction " %%" r \
-                                     "12, %%" r "13, %%" r "6\n" instruction " %%" r "12, %%" r "13, %%" r     \
-                                     "7\n" instruction " %%" r "12, %%" r "13, %%" r "8\n" instruction " %%" r \
-                                     "12, %%" r "13, %%" r "9\n" instruction " %%" r "12, %%" r "13, %%" r     \
-                                     "10\n" instruction " %%" r "12, %%" r "13, %%" r "11" ::: BENCHMARKS_CLOBBERS); \
+                                     "1\n" instruction " %%" r "12, %%" r "13, %%" r "2\n" instruction " %%" r     \
+                                     "12, %%" r "13, %%" r "3\n" instruction " %%" r "12, %%" r "13, %%" r         \
+                                     "4\n" instruction " %%" r "12, %%" r "13, %%" r "5\n" instruction " %%" r     \
+                                     "12, %%" r "13, %%" r "6\n" instruction " %%" r "12, %%" r "13, %%" r         \
+                                     "7\n" instruction " %%" r "12, %%" r "13, %%" r "8\n" instruction " %%" r     \
+                                     "12, %%" r "13, %%" r "9\n" instruction " %%" r "12, %%" r "13, %%" r         \
+                                     "10\n" instruction " %%" r "12, %%" r "13, %%" r "11" ::                      \
+                                         : BENCHMARKS_CLOBBERS);                                                   \
     }
-#define BENCHMARKS_CLOBBERS                                                                                      \
-    "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", \
-        "xmm13"
+#define BENCHMARKS_CLOBBERS \
+    "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13"
 BENCHMARKS_CHAINS(fma_256, "vfmadd231ps", "ymm")
 BENCHMARKS_CHAINS(fma_512, "vfmadd231ps", "zmm")
 BENCHMARKS_CHAINS(bf16_512, "vdpbf16ps", "zmm")
@@ -148,14 +148,22 @@ private:
         double const chains = 12.0 * static_cast<double>(rounds);
         bool const wide = isa_ == quanto::isa::avx512;
         switch (what) {
-            case limit::read_dram: return static_cast<double>(dram);
-            case limit::read_l2: return static_cast<double>(l2) * 400;
-            case limit::read_l1: return static_cast<double>(l1) * 24'000;
-            case limit::fma_f32: return chains * (wide ? 32 : 16);
-            case limit::dot_bf16: return chains * 64;
-            case limit::dot_int8: return chains * 128;
-            case limit::dot_int8_256: return chains * 64;
-            default: return 0;
+            case limit::read_dram:
+                return static_cast<double>(dram);
+            case limit::read_l2:
+                return static_cast<double>(l2) * 400;
+            case limit::read_l1:
+                return static_cast<double>(l1) * 24'000;
+            case limit::fma_f32:
+                return chains * (wide ? 32 : 16);
+            case limit::dot_bf16:
+                return chains * 64;
+            case limit::dot_int8:
+                return chains * 128;
+            case limit::dot_int8_256:
+                return chains * 64;
+            default:
+                return 0;
         }
     }
     void run_one(limit what, std::size_t thread, std::size_t threads) {

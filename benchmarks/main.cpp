@@ -25,12 +25,12 @@ std::string today() {
     return text;
 }
 
-std::string const heading =
-    processor() + ", " + std::string(quanto::name(quanto::best_isa())) + ", " + today() + ", " +
+std::string const heading = processor() + ", " + std::string(quanto::name(quanto::choose_isa().target)) + ", " +
+                            today() + ", " +
 #if defined(__clang__)
-    "clang " __clang_version__;
+                            "clang " __clang_version__;
 #else
-    "g++ " __VERSION__;
+                            "g++ " __VERSION__;
 #endif
 
 char const* verdict(measurement const& m) { return m.what.goal == 0 ? "" : m.ratio >= m.what.goal ? "yes" : "no"; }
@@ -41,7 +41,8 @@ void print(std::vector<measurement> const& rows) {
     std::printf("|---|---:|---:|---:|---:|---|---:|---:|---:|---|\n");
     for (auto const& m : rows) {
         if (!m.problem.empty()) {
-            std::printf("| %s | %zu | | | | | %s | | | no |\n", m.what.product.c_str(), m.what.threads, m.problem.c_str());
+            std::printf("| %s | %zu | | | | | %s | | | no |\n", m.what.product.c_str(), m.what.threads,
+                        m.problem.c_str());
             continue;
         }
         std::printf("| %s | %zu | %.1f | %.1f | %.1f | ", m.what.product.c_str(), m.what.threads, m.us, m.gbps, m.gops);
@@ -62,11 +63,12 @@ bool write_json(char const* path, std::vector<measurement> const& rows) {
     char const* separator = "\n";
     for (auto const& m : rows) {
         if (!m.problem.empty()) continue;
-        std::fprintf(file,
-                     "%s  {\"product\": \"%s\", \"threads\": %zu, \"limit\": \"%s\", \"limit_rate\": %.4g, \"ratio\": %.4f, "
-                     "\"p10\": %.4f, \"p90\": %.4f, \"goal\": %.2f, \"us\": %.3f, \"gbps\": %.3f, \"gops\": %.3f}",
-                     separator, m.what.product.c_str(), m.what.threads, name(m.what.bound).data(), m.limit_rate, m.ratio,
-                     m.low, m.high, m.what.goal, m.us, m.gbps, m.gops);
+        std::fprintf(
+            file,
+            "%s  {\"product\": \"%s\", \"threads\": %zu, \"limit\": \"%s\", \"limit_rate\": %.4g, \"ratio\": %.4f, "
+            "\"p10\": %.4f, \"p90\": %.4f, \"goal\": %.2f, \"us\": %.3f, \"gbps\": %.3f, \"gops\": %.3f}",
+            separator, m.what.product.c_str(), m.what.threads, name(m.what.bound).data(), m.limit_rate, m.ratio, m.low,
+            m.high, m.what.goal, m.us, m.gbps, m.gops);
         separator = ",\n";
     }
     std::fprintf(file, "\n]}\n");

@@ -40,9 +40,7 @@ void add_peer(table& t, std::string const& library, F multiply) {
                                multiply(o->x.data(), o->w.data() + o->next * n * k, o->y.data(), m, n, k);
                                o->next = (o->next + 1) % o->copies;
                            },
-                           [=] {
-                               return o->y[m * n - 1] == 0.125f * static_cast<float>(k) ? std::string() : "wrong";
-                           }};
+                           [=] { return o->y[m * n - 1] == 0.125f * static_cast<float>(k) ? std::string() : "wrong"; }};
         });
     };
     product("GEMV f32 x f32, 4096 x 4096", limit::read_dram, 1, 4096, 4096);

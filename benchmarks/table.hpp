@@ -1,5 +1,6 @@
 // A row of the table: a product, measured in turns with the machine's limit for it.
-//     ratio = (work of the product / its time) / (work of the limit / its time), the median over rounds; spread p10..p90
+//     ratio = (work of the product / its time) / (work of the limit / its time), the median over rounds; spread
+//     p10..p90
 // To add rows, write a file with a function `void add_...(table&)` and call it in main.cpp:
 //     t.add({.product = "GEMV f32 x f32, 4096 x 4096", .bound = limit::read_dram, .goal = 0.90},
 //           [] { return subject{...}; });
@@ -57,11 +58,14 @@ public:
     template <class Make>
     void add(row what, Make make) {
         std::string const title = what.product + (what.threads == 1 ? "" : ", 2 threads");
-        benchmark::RegisterBenchmark(title.c_str(), [this, what, make](benchmark::State& state) {
-            measurement m = measure(what, make(), state);
-            if (!m.problem.empty()) state.SkipWithError(m.problem.c_str());
-            measurements_.push_back(std::move(m));
-        })->Iterations(1)->UseManualTime();
+        benchmark::RegisterBenchmark(title.c_str(),
+                                     [this, what, make](benchmark::State& state) {
+                                         measurement m = measure(what, make(), state);
+                                         if (!m.problem.empty()) state.SkipWithError(m.problem.c_str());
+                                         measurements_.push_back(std::move(m));
+                                     })
+            ->Iterations(1)
+            ->UseManualTime();
     }
 
     std::vector<measurement> const& measurements() const { return measurements_; }

@@ -43,7 +43,7 @@ TEST_CASE("kernels read and write nothing outside their operands") {
     for (std::size_t const k : {1u, 5u, 31u, 64u, 100u, 257u})
         for (std::string_view const cap : {"portable", "avx2", "avx512"}) {
             cpu_backend const backend({.force_isa = cap});
-            std::size_t const m = 5, n = 7;
+            std::size_t const m = k % 2 == 0 ? 5 : 35, n = 7;
             auto const x = testing::test_values(m, k, 1), dense = testing::test_values(n, k, 2);
             Tensor<float> y(m, n);
             at_the_edge const xs(x.data(), x.size() * 4), ds(dense.data(), dense.size() * 4),
@@ -51,6 +51,9 @@ TEST_CASE("kernels read and write nothing outside their operands") {
             matrix_view<float const> const xv(xs.as<float>(), m, k);
             matrix_view<float> const yv(ys.as<float>(), m, n);
             backend.matmul(xv, matrix_view<float const>(ds.as<float>(), n, k), yv);
+            Tensor<float16> const halves(n, k);
+            at_the_edge const hs(halves.data(), halves.size() * 2);
+            backend.matmul(xv, matrix_view<float16 const>(hs.as<float16>(), n, k), yv);
             any_qtype::for_each([&]<QType Q>(Q) {
                 auto const made = *quantize<Q>(dense, default_optimizer<Q>{}, {.group = 32});
                 auto w = made.view();

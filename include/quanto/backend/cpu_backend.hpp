@@ -1,4 +1,4 @@
-// cpu_backend = the fastest kernels (kernels/matmul/kernel_list.hpp) that this processor runs. It allocates nothing.
+// cpu_backend = the fastest kernels (kernels/matmul/kernel_list.hpp) that this processor runs.
 //     explain_matmul(M, w)  which kernel a product uses, and why
 //     prepare(w)            the weight in the layout that the fastest kernels read (kernels/panel/layout.hpp)
 // The rows of w are split over the executor in tiles of fixed size: results do not depend on the number of threads.
@@ -36,9 +36,19 @@ public:
         if (x.cols == 0) return matmul_reference(x, w, y);
         multiply<Q>(x, detail::weight_rows<Q>(w), y);
     }
-    void matmul(matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y) const noexcept {
-        if (x.cols == 0) return matmul_reference(x, w, y);
-        multiply<float>(x, detail::weight_rows<float>(w), y);
+    // Float weights in their storage type. Workspace, where x has many rows: a copy of x as f32, and 24 rows of w for
+    // each thread; without it the product is slower.
+    void matmul(matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y,
+                memory_ref workspace = {}) const noexcept {
+        multiply_dense(x, w, y, workspace);
+    }
+    void matmul(matrix_view<float const> x, matrix_view<float16 const> w, matrix_view<float> y,
+                memory_ref workspace = {}) const noexcept {
+        multiply_dense(x, w, y, workspace);
+    }
+    void matmul(matrix_view<float const> x, matrix_view<bfloat16 const> w, matrix_view<float> y,
+                memory_ref workspace = {}) const noexcept {
+        multiply_dense(x, w, y, workspace);
     }
     void matmul(matrix_view<std::int8_t const> x, float x_scale, qtensor_view<qint8> const& w,
                 matrix_view<float> y) const noexcept {
@@ -108,7 +118,25 @@ private:
         });
     }
 
-    template <class W>
+    template <FloatStorage W>
+    void multiply_dense(matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y,
+                        memory_ref workspace) const noexcept {
+        if (x.cols == 0) return matmul_reference(x, w, y);
+        bool const threads = executor_ && !is_small(y, x.cols);
+        auto const run = [&](std::size_t n, auto const& task) {
+            auto const guarded = [&](std::size_t i) {
+                floating_point_guard const guard;
+                task(i);
+            };
+            if (threads && n > 1)
+                executor_->run(n, guarded);
+            else
+                inline_executor::run(n, guarded);
+        };
+        dense_matmul(target(), x, w, y, threads ? executor_->concurrency() : 1, run, workspace);
+    }
+
+    template <QType W>
     void multiply(matrix_view<float const> x, detail::weight_rows<W> const& w, matrix_view<float> y) const noexcept {
         for_rows(y, x.cols, [&](row_range rows) {
             for_each_matmul_kernel_of<W>([&]<class K>(K) {
@@ -117,7 +145,11 @@ private:
         });
     }
 
-    // Small products, below some microseconds of work, stay on the calling thread.
+    // Some microseconds of work or less: it stays on the calling thread.
+    static bool is_small(matrix_view<float> y, std::size_t k) noexcept {
+        return y.rows * y.cols < (std::size_t{1} << 18) / (k + 1);
+    }
+
     template <class F>
     void for_rows(matrix_view<float> y, std::size_t k, F const& multiply_rows) const noexcept {
         auto const task = [&](std::size_t i) {
@@ -126,8 +158,7 @@ private:
             multiply_rows({begin, y.cols - begin < rows_per_task ? y.cols : begin + rows_per_task});
         };
         std::size_t const tasks = ceil_div(y.cols, rows_per_task);
-        bool const small = y.rows * y.cols < (std::size_t{1} << 18) / (k + 1);
-        if (executor_ && !small)
+        if (executor_ && !is_small(y, k))
             executor_->run(tasks, task);
         else
             inline_executor::run(tasks, task);

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <type_traits>
 
-#include <quanto/kernels/matmul/simd.hpp>
+#include <quanto/kernels/matmul/dense.hpp>
 
 namespace quanto::inline v0 {
 
@@ -22,23 +22,15 @@ struct kernel_name {
     }
 };
 
-template <class W>
-constexpr std::string_view weight_name() noexcept {
-    if constexpr (std::is_same_v<W, float>)
-        return "f32";
-    else
-        return W::name;
-}
 }  // namespace detail
 
-// W: a qtype, or float.
-template <class W, isa Isa>
+template <QType W, isa Isa>
 struct matmul_kernel {
     using weight = W;
     static constexpr isa target = Isa;
 
 private:
-    static constexpr detail::kernel_name name_{detail::weight_name<W>(), Isa};
+    static constexpr detail::kernel_name name_{W::name, Isa};
 
 public:
     static constexpr std::string_view name{name_.text, name_.size};
@@ -53,7 +45,7 @@ public:
     }
 };
 
-template <class W, class F>
+template <QType W, class F>
 constexpr void for_each_matmul_kernel_of(F&& f) {
 #if QUANTO_TARGETS_X86
     f(matmul_kernel<W, isa::avx512>{});
@@ -64,8 +56,18 @@ constexpr void for_each_matmul_kernel_of(F&& f) {
 
 template <class F>
 constexpr void for_each_matmul_kernel(F&& f) {
-    for_each_matmul_kernel_of<float>(f);
     any_qtype::for_each([&]<QType Q>(Q) { for_each_matmul_kernel_of<Q>(f); });
+}
+
+// The name of dense_matmul<W>: "matmul_bf16_f32_avx512".
+template <FloatStorage W>
+std::string_view dense_kernel_name(isa target) noexcept {
+    static constexpr auto type = std::is_same_v<W, float> ? "f32" : std::is_same_v<W, float16> ? "f16" : "bf16";
+    static constexpr detail::kernel_name names[] = {detail::kernel_name(type, isa::portable),
+                                                    detail::kernel_name(type, isa::avx2),
+                                                    detail::kernel_name(type, isa::avx512)};
+    auto const& n = names[static_cast<std::size_t>(target)];
+    return {n.text, n.size};
 }
 
 // int8 x qint8, exact on every instruction set.

@@ -23,9 +23,8 @@ struct group_source {
     float scale = 1.0f, shift = 0.0f;
 };
 
-// The weight as kernels walk it: rows of `groups` groups of `group` elements, the last one shorter. W: a qtype or
-// float.
-template <class W>
+// The weight as kernels walk it: rows of `groups` groups of `group` elements, the last one shorter.
+template <QType W>
 struct weight_rows {
     qtensor_view<W> w;
     std::size_t cols = 0, group = 0, groups = 0, packed_rows = 0;
@@ -57,18 +56,7 @@ struct weight_rows {
     }
 };
 
-template <>
-struct weight_rows<float> {
-    matrix_view<float const> w;
-    std::size_t cols = 0, group = 0, groups = 1;
-
-    explicit weight_rows(matrix_view<float const> v) noexcept : w(v), cols(v.cols), group(v.cols) {}
-    group_source operator()(std::size_t n, std::size_t) const noexcept {
-        return {reinterpret_cast<std::uint8_t const*>(w.row(n)), 0, 1.0f, 0.0f};
-    }
-};
-
-template <class W>
+template <QType W>
 weight_rows(qtensor_view<W> const&) -> weight_rows<W>;
 
 // One row by the definition: for float8 codes that are NaN or infinite.

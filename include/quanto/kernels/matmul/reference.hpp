@@ -33,8 +33,10 @@ void matmul_reference(matrix_view<float const> x, qtensor_view<Q> const& w, matr
         x, [&](std::size_t n, std::size_t k) { return w[n * w.layout.length() + k]; }, y);
 }
 
-inline void matmul_reference(matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y) noexcept {
-    detail::matmul_definition(x, w, y);
+template <FloatStorage W>
+void matmul_reference(matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y) noexcept {
+    detail::matmul_definition(
+        x, [&](std::size_t n, std::size_t k) { return static_cast<float>(w(n, k)); }, y);
 }
 
 inline void matmul_reference(matrix_view<std::int8_t const> x, float x_scale, qtensor_view<qint8> const& w,

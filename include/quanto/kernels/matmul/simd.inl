@@ -1,4 +1,4 @@
-// The matmul kernels, included by simd.hpp once per instruction set; no include guard on purpose. Before it a namespace
+// The kernels of quantized weights, included by simd.hpp once per instruction set; no include guard on purpose. Before it a namespace
 // and
 //     QUANTO_KERNEL_BYTES   bytes of a vector
 // y[m][n]: per group, lane l of a vector sums code * x over the elements with t % lanes == l, and x itself; then
@@ -48,9 +48,7 @@ QUANTO_INLINE vi load_bytes(std::uint8_t const* p) noexcept {
 // `lanes` codes; the scale is left to the end of the group. mask: the bits of a byte that are this code.
 template <class W>
 QUANTO_INLINE vf decode(std::uint8_t const* p, [[maybe_unused]] vi mask) noexcept {
-    if constexpr (std::is_same_v<W, float>) {
-        return load_f32(p);
-    } else if constexpr (W::is_floating_point) {
+    if constexpr (W::is_floating_point) {
         // Exponent and mantissa moved to where float has them; the bias by an exact multiplication (subnormals too).
         constexpr int up = 23 - W::format::mantissa_bits;
         constexpr std::int32_t kept = static_cast<std::int32_t>(0x8000'0000u | (0x7fu << up));
@@ -89,14 +87,7 @@ QUANTO_INLINE float sum_lanes(vf v) noexcept {
 template <class W, std::size_t R, std::size_t M>
 inline void tile(matrix_view<float const> x, weight_rows<W> const& w, matrix_view<float> y, std::size_t n0,
                  std::size_t m0) noexcept {
-    constexpr bool is_float = std::is_same_v<W, float>;
-    constexpr bool has_shift = [] {
-        if constexpr (is_float)
-            return false;
-        else
-            return W::bits < 8;
-    }();
-    constexpr std::size_t width = is_float ? 4 : 1;  // bytes per element
+    constexpr bool has_shift = W::bits < 8;
     vf total[R][M] = {};
     for (std::size_t g = 0; g != w.groups; ++g) {
         std::size_t const begin = g * w.group;
@@ -116,7 +107,7 @@ inline void tile(matrix_view<float const> x, weight_rows<W> const& w, matrix_vie
             if constexpr (has_shift)
                 for (std::size_t m = 0; m != M; ++m) sum_x[m] += v[m];
             for (std::size_t r = 0; r != R; ++r) {
-                vf const weight = decode<W>(s[r].bytes + t * width, mask[r]);
+                vf const weight = decode<W>(s[r].bytes + t, mask[r]);
                 for (std::size_t m = 0; m != M; ++m) sum[r][m] += weight * v[m];
             }
         }
@@ -128,17 +119,14 @@ inline void tile(matrix_view<float const> x, weight_rows<W> const& w, matrix_vie
                 for (std::size_t m = 0; m != M; ++m) sum_x[m] += v[m];
             for (std::size_t r = 0; r != R; ++r) {
                 std::uint8_t padded[QUANTO_KERNEL_BYTES] = {};
-                __builtin_memcpy(padded, s[r].bytes + whole * width, rest * width);
+                __builtin_memcpy(padded, s[r].bytes + whole, rest);
                 vf const weight = decode<W>(padded, mask[r]);
                 for (std::size_t m = 0; m != M; ++m) sum[r][m] += weight * v[m];
             }
         }
         for (std::size_t r = 0; r != R; ++r)
             for (std::size_t m = 0; m != M; ++m) {
-                if constexpr (is_float)
-                    total[r][m] = sum[r][m];
-                else
-                    total[r][m] += sum[r][m] * s[r].scale;
+                total[r][m] += sum[r][m] * s[r].scale;
                 if constexpr (has_shift) total[r][m] -= sum_x[m] * s[r].shift;
             }
     }
@@ -183,10 +171,9 @@ void matmul(matrix_view<float const> x, weight_rows<W> const& w, matrix_view<flo
     std::size_t n = rows.begin;
     for (; rows.end - n >= row_tile; n += row_tile) row_block<W, row_tile>(x, w, y, n);
     for (; n != rows.end; ++n) row_block<W, 1>(x, w, y, n);
-    if constexpr (!std::is_same_v<W, float>)
-        if constexpr (W::is_floating_point)
-            for (n = rows.begin; n != rows.end; ++n)
-                if (has_special<W>(w.w.codes + n * w.cols, w.cols)) matmul_row_by_definition(x, w.w, y, n);
+    if constexpr (W::is_floating_point)
+        for (n = rows.begin; n != rows.end; ++n)
+            if (has_special<W>(w.w.codes + n * w.cols, w.cols)) matmul_row_by_definition(x, w.w, y, n);
 }
 
 // sum_k a[k] * b[k], exact.

@@ -1,0 +1,347 @@
+// The float kernels, included by simd.hpp after simd.inl, once per instruction set. W is the storage type of w: float,
+// float16 or bfloat16, widened in registers, or where a strip is copied.
+//
+// Few rows of x:   rows_dot      y[m][n] = sum_k x[m][k] * w[n][k], lanes along k; reads w once, in order
+// Many:            an outer product of two packed operands, lanes along m, no sum over lanes:
+//     panels of x  [M / 32][K][32]       x transposed (a last panel of 16 where that is enough), packed once
+//     strip of w   [K / 16][24][16]      24 rows of w, copied by who multiplies them; stays in L2
+//     outer        registers[r][m] += strip[k][r] * panel[k][m]    12 x 32 of y at a time, over all of K
+// (32 and 16 stand for two vectors and one, 12 for half a strip; K is padded to 16 with zeros.)
+
+#define QUANTO_INLINE __attribute__((always_inline)) inline
+
+inline constexpr std::size_t strip_rows = 24, line = 16;     // line: floats that lie together in a strip
+inline constexpr std::size_t panel_cols = 2 * lanes;         // rows of x in a panel
+inline constexpr std::size_t tile_rows = lanes == 16 ? 12 : 6;  // of a strip, times two vectors, fill the registers
+inline constexpr std::size_t panel_ahead = 256;              // floats that are prefetched
+
+QUANTO_INLINE vf broadcast(float x) noexcept {
+#if QUANTO_KERNEL_BYTES == 64
+    return (vf)_mm512_set1_ps(x);
+#elif QUANTO_KERNEL_BYTES == 32
+    return (vf)_mm256_set1_ps(x);
+#else
+    return vf{x, x, x, x};
+#endif
+}
+
+// a * b + c, rounded once where the instruction set can. g++ 12 copies accumulators around its own intrinsic.
+QUANTO_INLINE vf multiply_add(vf a, vf b, vf c) noexcept {
+#if QUANTO_KERNEL_BYTES >= 32 && defined(__clang__)
+#if QUANTO_KERNEL_BYTES == 64
+    return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#else
+    return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#endif
+#elif QUANTO_KERNEL_BYTES == 64
+    asm("vfmadd231ps %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
+    return c;
+#elif QUANTO_KERNEL_BYTES == 32
+    asm("vfmadd231ps %2, %1, %0" : "+x"(c) : "x"(a), "x"(b));
+    return c;
+#else
+    return a * b + c;
+#endif
+}
+
+// The same with one number for all lanes of a, from memory where the instruction takes it from there.
+QUANTO_INLINE vf multiply_add(float const* a, vf b, vf c) noexcept {
+#if QUANTO_KERNEL_BYTES == 64 && !defined(__clang__)
+    asm("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(c) : "v"(b), "m"(*a));
+    return c;
+#else
+    return multiply_add(broadcast(*a), b, c);
+#endif
+}
+
+template <class T>
+QUANTO_INLINE T load_as(void const* p) noexcept {
+    T v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+
+// A vector of weights as f32, exact.
+QUANTO_INLINE vf load_weights(float const* p) noexcept { return load_f32(p); }
+
+typedef std::uint16_t vh __attribute__((vector_size(QUANTO_KERNEL_BYTES / 2)));
+
+QUANTO_INLINE vi load_halves(void const* p) noexcept {
+#if QUANTO_KERNEL_BYTES == 64
+    return (vi)_mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256(static_cast<__m256i const*>(p)));
+#elif QUANTO_KERNEL_BYTES == 32
+    return (vi)_mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<__m128i const*>(p)));
+#else
+    return __builtin_convertvector(load_as<vh>(p), vi);
+#endif
+}
+
+QUANTO_INLINE vf load_weights(bfloat16 const* p) noexcept { return (vf)(load_halves(p) << 16); }
+
+QUANTO_INLINE vf load_weights(float16 const* p) noexcept {
+#if QUANTO_KERNEL_BYTES == 64
+    return (vf)_mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)));
+#elif QUANTO_KERNEL_BYTES == 32
+    return (vf)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)));
+#else
+    // The bias by an exact multiplication (subnormals too); the exponent of NaN and infinity filled up.
+    vi const h = load_halves(p);
+    vi const magnitude = (vi)((vf)((h & 0x7fff) << 13) * 0x1p112f);
+    vi const special = ((h & 0x7c00) == 0x7c00) & 0x7f80'0000;
+    return (vf)(magnitude | special | ((h & 0x8000) << 16));
+#endif
+}
+
+// The first n < lanes of them, then zeros.
+template <class W>
+QUANTO_INLINE vf load_weights(W const* p, std::size_t n) noexcept {
+    W padded[lanes] = {};
+    __builtin_memcpy(static_cast<void*>(padded), p, n * sizeof(W));
+    return load_weights(padded);
+}
+
+QUANTO_INLINE void prefetch(void const* p) noexcept { __builtin_prefetch(p); }
+
+// ---- few rows of x --------------------------------------------------------------------------------------------------
+
+// y(m0 .. m0 + M, n0 .. n0 + R). Vector i of a row goes to sum i % U: the order of additions is that of U, not of R.
+template <std::size_t R, std::size_t M, std::size_t U, class W>
+inline void dot_tile(matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y, std::size_t n0,
+                     std::size_t m0) noexcept {
+    std::size_t const k = x.cols, whole = k - k % (U * lanes);
+    W const* rows[R];
+    float const* xs[M];
+    vf sum[R][M][U];
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r != R; ++r) {
+        rows[r] = w.row(n0 + r);
+#pragma GCC unroll 8
+        for (std::size_t m = 0; m != M; ++m)
+#pragma GCC unroll 8
+            for (std::size_t u = 0; u != U; ++u) sum[r][m][u] = vf{};
+    }
+    for (std::size_t m = 0; m != M; ++m) xs[m] = x.row(m0 + m);
+    auto const step = [&](std::size_t u, auto const& x_at, auto const& w_at) __attribute__((always_inline)) {
+        vf v[M];
+#pragma GCC unroll 8
+        for (std::size_t m = 0; m != M; ++m) v[m] = x_at(m);
+#pragma GCC unroll 8
+        for (std::size_t r = 0; r != R; ++r) {
+            vf const weight = w_at(r);
+#pragma GCC unroll 8
+            for (std::size_t m = 0; m != M; ++m) sum[r][m][u] = multiply_add(weight, v[m], sum[r][m][u]);
+        }
+    };
+    std::size_t t = 0;
+    for (; t != whole; t += U * lanes)
+#pragma GCC unroll 8
+        for (std::size_t u = 0; u != U; ++u)
+            step(
+                u, [&](std::size_t m) __attribute__((always_inline)) { return load_f32(xs[m] + t + u * lanes); },
+                [&](std::size_t r) __attribute__((always_inline)) { return load_weights(rows[r] + t + u * lanes); });
+#pragma GCC unroll 8
+    for (std::size_t u = 0; u != U; ++u) {
+        std::size_t const rest = k - t < lanes ? k - t : lanes;
+        if (rest == lanes)
+            step(
+                u, [&](std::size_t m) __attribute__((always_inline)) { return load_f32(xs[m] + t); },
+                [&](std::size_t r) __attribute__((always_inline)) { return load_weights(rows[r] + t); });
+        else if (rest != 0)
+            step(
+                u, [&](std::size_t m) __attribute__((always_inline)) { return load_weights(xs[m] + t, rest); },
+                [&](std::size_t r) __attribute__((always_inline)) { return load_weights(rows[r] + t, rest); });
+        t += rest;
+    }
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r != R; ++r)
+#pragma GCC unroll 8
+        for (std::size_t m = 0; m != M; ++m) {
+            vf total = sum[r][m][0];
+#pragma GCC unroll 8
+            for (std::size_t u = 1; u != U; ++u) total += sum[r][m][u];
+            y(m0 + m, n0 + r) = sum_lanes(total);
+        }
+}
+
+// Up to four rows of x at a time. Rows of w that come from memory are read one after the other, because that is how
+// processors prefetch; from a cache, several share what x loads.
+template <std::size_t M, std::size_t U, class W>
+inline void dot_rows(matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y, row_range rows,
+                     std::size_t m) noexcept {
+    constexpr std::size_t together = lanes == 16 || M == 1 ? 4 : 2;
+    bool const from_memory = M <= 2 && w.rows * w.cols * sizeof(W) > (std::size_t{1} << 20);
+    std::size_t n = rows.begin;
+    if (!from_memory)
+        for (; rows.end - n >= together; n += together) dot_tile<together, M, U>(x, w, y, n, m);
+    for (; n != rows.end; ++n) dot_tile<1, M, U>(x, w, y, n, m);
+}
+
+template <class W>
+void rows_dot(matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y, row_range rows) noexcept {
+    std::size_t m = 0;
+    for (; x.rows - m >= 4; m += 4) dot_rows<4, 1>(x, w, y, rows, m);
+    if (x.rows - m == 3) dot_rows<3, 1>(x, w, y, rows, m);
+    if (x.rows - m == 2) dot_rows<2, 2>(x, w, y, rows, m);
+    if (x.rows - m == 1) dot_rows<1, 3>(x, w, y, rows, m);
+}
+
+// ---- many rows of x -------------------------------------------------------------------------------------------------
+
+// sum[r][v] = sum_k q[k][r] * p[k][v]. p: [lines * 16][V vectors], q: [lines][strip_rows][16].
+template <std::size_t R, std::size_t V>
+QUANTO_INLINE void outer(float const* p, float const* q, std::size_t lines, vf (&sum)[R][V]) noexcept {
+#pragma GCC unroll 32
+    for (std::size_t r = 0; r != R; ++r)
+#pragma GCC unroll 2
+        for (std::size_t v = 0; v != V; ++v) sum[r][v] = vf{};
+    for (std::size_t i = 0; i != lines; ++i, q += (strip_rows - 1) * line)
+        for (std::size_t quarter = 0; quarter != 4; ++quarter, q += line / 4, p += line / 4 * V * lanes)
+#pragma GCC unroll 4
+            for (std::size_t k = 0; k != 4; ++k) {
+                vf a[V];
+#pragma GCC unroll 2
+                for (std::size_t v = 0; v != V; ++v) {
+                    a[v] = load_f32(p + (k * V + v) * lanes);
+                    if ((k * V + v) * lanes % line == 0) prefetch(p + (k * V + v) * lanes + panel_ahead);
+                }
+#pragma GCC unroll 32
+                for (std::size_t r = 0; r != R; ++r) {
+                    if constexpr (V == 1) {
+                        sum[r][0] = multiply_add(q + r * line + k, a[0], sum[r][0]);
+                    } else {
+                        vf const b = broadcast(q[r * line + k]);
+#pragma GCC unroll 2
+                        for (std::size_t v = 0; v != V; ++v) sum[r][v] = multiply_add(b, a[v], sum[r][v]);
+                    }
+                }
+            }
+}
+
+// Of the pairs (a[i], b[i]): the first half of them in a, the second in b.
+QUANTO_INLINE void interleave(vf& a, vf& b) noexcept {
+#if QUANTO_KERNEL_BYTES == 64
+    constexpr vi low{0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
+#elif QUANTO_KERNEL_BYTES == 32
+    constexpr vi low{0, 8, 1, 9, 2, 10, 3, 11};
+#else
+    constexpr vi low{0, 4, 1, 5};
+#endif
+    vf const first = a, second = b;
+#if defined(__clang__)
+#if QUANTO_KERNEL_BYTES == 64
+    a = __builtin_shufflevector(first, second, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    b = __builtin_shufflevector(first, second, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+#elif QUANTO_KERNEL_BYTES == 32
+    a = __builtin_shufflevector(first, second, 0, 8, 1, 9, 2, 10, 3, 11);
+    b = __builtin_shufflevector(first, second, 4, 12, 5, 13, 6, 14, 7, 15);
+#else
+    a = __builtin_shufflevector(first, second, 0, 4, 1, 5);
+    b = __builtin_shufflevector(first, second, 2, 6, 3, 7);
+#endif
+    static_cast<void>(low);
+#else
+    a = __builtin_shuffle(first, second, low);
+    b = __builtin_shuffle(first, second, low + static_cast<std::int32_t>(lanes / 2));
+#endif
+}
+
+// v[i][j] and v[j][i] change places: a perfect shuffle of all elements, as often as their index has bits.
+QUANTO_INLINE void transpose(vf (&v)[lanes]) noexcept {
+#pragma GCC unroll 4
+    for (std::size_t bit = 1; bit != lanes; bit *= 2) {
+        vf next[lanes];
+#pragma GCC unroll 8
+        for (std::size_t i = 0; i != lanes / 2; ++i) {
+            next[2 * i] = v[i];
+            next[2 * i + 1] = v[i + lanes / 2];
+            interleave(next[2 * i], next[2 * i + 1]);
+        }
+#pragma GCC unroll 16
+        for (std::size_t i = 0; i != lanes; ++i) v[i] = next[i];
+    }
+}
+
+// Rows of x in panel i, as stored: one vector where the rest of x fits, else two.
+inline std::size_t panel_width(std::size_t rows, std::size_t i) noexcept {
+    return rows - i * panel_cols > lanes ? panel_cols : lanes;
+}
+
+// Panel i of x at out + i * panel_cols * padded K.
+inline void pack_panel(matrix_view<float const> x, std::size_t i, std::size_t padded, float* out) noexcept {
+    std::size_t const width = panel_width(x.rows, i);
+    out += i * panel_cols * padded;
+    for (std::size_t part = 0; part != width; part += lanes) {
+        std::size_t const m0 = i * panel_cols + part;
+        for (std::size_t k = 0; k < padded; k += lanes) {
+            std::size_t const left = x.cols > k ? x.cols - k : 0;
+            vf v[lanes];
+            for (std::size_t m = 0; m != lanes; ++m)
+                v[m] = m0 + m >= x.rows || left == 0 ? vf{}
+                       : left >= lanes               ? load_f32(x.row(m0 + m) + k)
+                                                     : load_weights(x.row(m0 + m) + k, left);
+            transpose(v);
+            for (std::size_t j = 0; j != lanes; ++j)
+                __builtin_memcpy(out + (k + j) * width + part, &v[j], sizeof(vf));
+        }
+    }
+}
+
+// Rows n0 .. of w, those beyond its end zero.
+template <class W>
+inline void pack_strip(matrix_view<W const> w, std::size_t n0, std::size_t padded, float* out) noexcept {
+    std::size_t const lines = padded / line;
+    for (std::size_t r = 0; r != strip_rows; ++r)
+        for (std::size_t k = 0, i = 0; i != lines; ++i)
+            for (std::size_t part = 0; part != line; part += lanes, k += lanes) {
+                vf const v = n0 + r >= w.rows || k >= w.cols ? vf{}
+                             : w.cols - k >= lanes           ? load_weights(w.row(n0 + r) + k)
+                                                             : load_weights(w.row(n0 + r) + k, w.cols - k);
+                __builtin_memcpy(out + (i * strip_rows + r) * line + part, &v, sizeof v);
+            }
+}
+
+// Row r of a tile of y, transposed: V vectors along m.
+template <std::size_t R, std::size_t V>
+inline void strip_tiles(float const* panel, float const* strip, std::size_t lines, float* tile) noexcept {
+    for (std::size_t r0 = 0; r0 != strip_rows; r0 += R) {
+        vf sum[R][V];
+        outer<R, V>(panel, strip + r0 * line, lines, sum);
+#pragma GCC unroll 32
+        for (std::size_t r = 0; r != R; ++r)
+#pragma GCC unroll 2
+            for (std::size_t v = 0; v != V; ++v)
+                __builtin_memcpy(tile + ((r0 + r) * V + v) * lanes, &sum[r][v], sizeof(vf));
+    }
+}
+
+// y[:, n0 .. n0 + strip_rows) from the panels of x and a strip of w.
+inline void multiply_strip(float const* panels, float const* strip, std::size_t padded, matrix_view<float> y,
+                           std::size_t n0) noexcept {
+    std::size_t const columns = y.cols - n0 < strip_rows ? y.cols - n0 : strip_rows;
+    alignas(64) float tile[ceil_div(strip_rows, lanes) * lanes * panel_cols];  // the rows beyond a strip stay unread
+    for (std::size_t i = 0; i * panel_cols < y.rows; ++i) {
+        std::size_t const width = panel_width(y.rows, i);
+        float const* const panel = panels + i * panel_cols * padded;
+        if (width == panel_cols)
+            strip_tiles<tile_rows, 2>(panel, strip, padded / line, tile);
+        else
+            strip_tiles<2 * tile_rows, 1>(panel, strip, padded / line, tile);
+        for (std::size_t part = 0; part != width; part += lanes)
+            for (std::size_t n = 0; n < columns; n += lanes) {
+                vf v[lanes];
+                for (std::size_t j = 0; j != lanes; ++j)
+                    v[j] = n + j < strip_rows ? load_f32(tile + (n + j) * width + part) : vf{};
+                transpose(v);
+                std::size_t const m0 = i * panel_cols + part, count = columns - n < lanes ? columns - n : lanes;
+                for (std::size_t m = 0; m != lanes && m0 + m < y.rows; ++m) {
+                    float* const to = y.row(m0 + m) + n0 + n;
+                    if (count == lanes)
+                        __builtin_memcpy(to, &v[m], sizeof(vf));
+                    else
+                        __builtin_memcpy(to, &v[m], count * sizeof(float));
+                }
+            }
+    }
+}
+
+#undef QUANTO_INLINE
