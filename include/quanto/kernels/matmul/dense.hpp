@@ -25,7 +25,7 @@ struct dense_functions {
 
 #define QUANTO_DENSE_FUNCTIONS(i)                                                                            \
     dense_functions<W> {                                                                                     \
-        i::lanes, i::panel_cols, i::strip_rows, i::line, &i::rows_dot<W>, &i::pack_panel, &i::pack_strip<W>, \
+        i::lanes, i::panel_cols, i::strip_rows, i::strip_line, &i::rows_dot<W>, &i::pack_panel, &i::pack_strip<W>, \
             &i::multiply_strip                                                                               \
     }
 template <class W>

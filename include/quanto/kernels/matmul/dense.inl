@@ -10,7 +10,7 @@
 
 #define QUANTO_INLINE __attribute__((always_inline)) inline
 
-inline constexpr std::size_t strip_rows = 24, line = 16;     // line: floats that lie together in a strip
+inline constexpr std::size_t strip_rows = 24, strip_line = 16;  // strip_line: floats of a row that lie together
 inline constexpr std::size_t panel_cols = 2 * lanes;         // rows of x in a panel
 inline constexpr std::size_t tile_rows = lanes == 16 ? 12 : 6;  // of a strip, times two vectors, fill the registers
 inline constexpr std::size_t panel_ahead = 256;              // floats that are prefetched
@@ -194,22 +194,22 @@ QUANTO_INLINE void outer(float const* p, float const* q, std::size_t lines, vf (
     for (std::size_t r = 0; r != R; ++r)
 #pragma GCC unroll 2
         for (std::size_t v = 0; v != V; ++v) sum[r][v] = vf{};
-    for (std::size_t i = 0; i != lines; ++i, q += (strip_rows - 1) * line)
-        for (std::size_t quarter = 0; quarter != 4; ++quarter, q += line / 4, p += line / 4 * V * lanes)
+    for (std::size_t i = 0; i != lines; ++i, q += (strip_rows - 1) * strip_line)
+        for (std::size_t quarter = 0; quarter != 4; ++quarter, q += strip_line / 4, p += strip_line / 4 * V * lanes)
 #pragma GCC unroll 4
             for (std::size_t k = 0; k != 4; ++k) {
                 vf a[V];
 #pragma GCC unroll 2
                 for (std::size_t v = 0; v != V; ++v) {
                     a[v] = load_f32(p + (k * V + v) * lanes);
-                    if ((k * V + v) * lanes % line == 0) prefetch(p + (k * V + v) * lanes + panel_ahead);
+                    if ((k * V + v) * lanes % strip_line == 0) prefetch(p + (k * V + v) * lanes + panel_ahead);
                 }
 #pragma GCC unroll 32
                 for (std::size_t r = 0; r != R; ++r) {
                     if constexpr (V == 1) {
-                        sum[r][0] = multiply_add(q + r * line + k, a[0], sum[r][0]);
+                        sum[r][0] = multiply_add(q + r * strip_line + k, a[0], sum[r][0]);
                     } else {
-                        vf const b = broadcast(q[r * line + k]);
+                        vf const b = broadcast(q[r * strip_line + k]);
 #pragma GCC unroll 2
                         for (std::size_t v = 0; v != V; ++v) sum[r][v] = multiply_add(b, a[v], sum[r][v]);
                     }
@@ -289,14 +289,14 @@ inline void pack_panel(matrix_view<float const> x, std::size_t i, std::size_t pa
 // Rows n0 .. of w, those beyond its end zero.
 template <class W>
 inline void pack_strip(matrix_view<W const> w, std::size_t n0, std::size_t padded, float* out) noexcept {
-    std::size_t const lines = padded / line;
+    std::size_t const lines = padded / strip_line;
     for (std::size_t r = 0; r != strip_rows; ++r)
         for (std::size_t k = 0, i = 0; i != lines; ++i)
-            for (std::size_t part = 0; part != line; part += lanes, k += lanes) {
+            for (std::size_t part = 0; part != strip_line; part += lanes, k += lanes) {
                 vf const v = n0 + r >= w.rows || k >= w.cols ? vf{}
                              : w.cols - k >= lanes           ? load_weights(w.row(n0 + r) + k)
                                                              : load_weights(w.row(n0 + r) + k, w.cols - k);
-                __builtin_memcpy(out + (i * strip_rows + r) * line + part, &v, sizeof v);
+                __builtin_memcpy(out + (i * strip_rows + r) * strip_line + part, &v, sizeof v);
             }
 }
 
@@ -305,7 +305,7 @@ template <std::size_t R, std::size_t V>
 inline void strip_tiles(float const* panel, float const* strip, std::size_t lines, float* tile) noexcept {
     for (std::size_t r0 = 0; r0 != strip_rows; r0 += R) {
         vf sum[R][V];
-        outer<R, V>(panel, strip + r0 * line, lines, sum);
+        outer<R, V>(panel, strip + r0 * strip_line, lines, sum);
 #pragma GCC unroll 32
         for (std::size_t r = 0; r != R; ++r)
 #pragma GCC unroll 2
@@ -323,9 +323,9 @@ inline void multiply_strip(float const* panels, float const* strip, std::size_t 
         std::size_t const width = panel_width(y.rows, i);
         float const* const panel = panels + i * panel_cols * padded;
         if (width == panel_cols)
-            strip_tiles<tile_rows, 2>(panel, strip, padded / line, tile);
+            strip_tiles<tile_rows, 2>(panel, strip, padded / strip_line, tile);
         else
-            strip_tiles<2 * tile_rows, 1>(panel, strip, padded / line, tile);
+            strip_tiles<2 * tile_rows, 1>(panel, strip, padded / strip_line, tile);
         for (std::size_t part = 0; part != width; part += lanes)
             for (std::size_t n = 0; n < columns; n += lanes) {
                 vf v[lanes];
