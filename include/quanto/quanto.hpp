@@ -5,8 +5,11 @@
 #include <quanto/core/pool_memory.hpp>
 #include <quanto/io/safetensors.hpp>
 #include <quanto/io/safetensors_writer.hpp>
+#include <quanto/nn/add.hpp>
+#include <quanto/nn/attention.hpp>
 #include <quanto/nn/compare.hpp>
 #include <quanto/nn/elementwise.hpp>
+#include <quanto/nn/embedding.hpp>
 #include <quanto/nn/flatten.hpp>
 #include <quanto/nn/join.hpp>
 #include <quanto/nn/layer_norm.hpp>
@@ -14,6 +17,7 @@
 #include <quanto/nn/matmul.hpp>
 #include <quanto/nn/reduce.hpp>
 #include <quanto/nn/relu.hpp>
+#include <quanto/nn/rms_norm.hpp>
 #include <quanto/nn/sequential.hpp>
 #include <quanto/nn/softmax.hpp>
 #include <quanto/quantizer/activation.hpp>

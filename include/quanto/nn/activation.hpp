@@ -185,7 +185,7 @@ private:
 template <class F>
 Activation recorded(Activation y, F backward) {
     if (!y) return y;
-    auto* const node = y.tape()->record(std::move(backward));
+    auto* const node = y.tape()->record(y.shape(), std::move(backward));
     if (node == nullptr) return error(errc::out_of_memory, "no memory to record an operation");
     return std::move(y).at(node).shared();
 }
@@ -193,7 +193,7 @@ Activation recorded(Activation y, F backward) {
 // x as an input whose gradient is wanted: after Tape::backward it is in x.node()->gradient.
 inline Activation tracked(Activation x) {
     if (!x || x.tape() == nullptr) return x;
-    auto* const node = x.tape()->record_input();
+    auto* const node = x.tape()->record_input(x.shape());
     if (node == nullptr) return error(errc::out_of_memory, "no memory to record an input");
     return std::move(x).at(node).shared();
 }

@@ -20,7 +20,8 @@ class Tape {
 public:
     // Where the gradient of one recorded result is collected.
     struct node {
-        Tensor<float> gradient;  // in the order of the result's elements; empty: none has arrived
+        Tensor<float> gradient;  // in the shape of the result; empty: none has arrived
+        extents shape{};         // of the result; views of it, which share the node, may have others
         node* previous = nullptr;
         result<success> (*backward)(node&, Tape&) = nullptr;  // null: an input, the gradient stays here
         void (*destroy)(node&, memory_ref) noexcept = nullptr;
@@ -37,7 +38,7 @@ public:
 
     // f: result<success>(Tape&, Tensor<float> dy), called once at most. Null where there is no memory.
     template <class F>
-    node* record(F f) {
+    node* record(extents const& shape, F f) {
         struct recorded : node {
             explicit recorded(F&& f) : function(std::move(f)) {}
             std::optional<F> function;  // its saved tensors go as soon as they have served
@@ -58,9 +59,9 @@ public:
             r->~recorded();
             memory.deallocate(r, sizeof(recorded), alignof(recorded));
         };
-        return append(n);
+        return append(n, shape);
     }
-    node* record_input() {
+    node* record_input(extents const& shape) {
         void* const p = memory_.allocate(sizeof(node), alignof(node));
         if (p == nullptr) return nullptr;
         auto* const n = ::new (p) node;
@@ -68,7 +69,7 @@ public:
             self.~node();
             memory.deallocate(&self, sizeof(node), alignof(node));
         };
-        return append(n);
+        return append(n, shape);
     }
     // The node of a result that was not recorded although an operand has a gradient.
     node* no_gradient() noexcept { return &no_gradient_; }
@@ -90,7 +91,7 @@ public:
     result<success> add(node* to, result<Tensor<float>> g) {
         if (!g) return g.error();
         if (to == &no_gradient_) return error(errc::unsupported, "an operation on the way has no gradient");
-        if (to != nullptr) accumulate(to->gradient, std::move(*g));
+        if (to != nullptr) accumulate(to->gradient, std::move(*g).reshaped(to->shape));
         return success{};
     }
     result<success> add_to(void const* parameter, result<Tensor<float>> g) {
@@ -125,7 +126,8 @@ private:
         Tensor<float> gradient;
     };
 
-    node* append(node* n) noexcept {
+    node* append(node* n, extents const& shape) noexcept {
+        n->shape = shape;
         n->previous = last_;
         return last_ = n;
     }
