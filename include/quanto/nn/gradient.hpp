@@ -30,16 +30,27 @@ inline result<Tensor<float>> values_of(Weight const& w, memory_ref memory) {
     return values;
 }
 
-// dx, in the shape of x. w (N, K): the weight as a matrix (N, rest).
-inline result<Tensor<float>> input_gradient(matrix_view<float const> dy, Weight const& w, extents const& shape,
-                                            context const& where) {
-    auto const values = values_of(w, where.memory);
+// The same as a matrix (rows, rest), transposed.
+inline result<Tensor<float>> transposed(Weight const& w, memory_ref memory) {
+    auto const values = values_of(w, memory);
     if (!values) return values;
-    std::size_t const n = w.shape().front();
-    auto const wt = transposed({values->data(), n, n == 0 ? 0 : values->size() / n}, where.memory);
-    if (!wt) return wt;
+    std::size_t const rows = w.shape().front();
+    return transposed({values->data(), rows, rows == 0 ? 0 : values->size() / rows}, memory);
+}
+
+// dx, in the shape of x. w (N, K): the weight as a matrix (N, rest).
+inline result<Tensor<float>> input_gradient(Tape& tape, matrix_view<float const> dy, Weight const& w,
+                                            extents const& shape, context const& where) {
+    Tensor<float> own;
+    auto wt = tape.transposed(&w);
+    if (wt.data == nullptr) {
+        auto made = transposed(w, where.memory);
+        if (!made) return made;
+        own = std::move(*made);
+        wt = std::as_const(own).view();
+    }
     auto dx = Tensor<float>::make(shape, where.memory);
-    if (dx) where.backend.matmul(dy, *wt, matrix_view<float>(dx->data(), dy.rows, wt->rows()));
+    if (dx) where.backend.matmul(dy, wt, matrix_view<float>(dx->data(), dy.rows, wt.rows));
     return dx;
 }
 

@@ -69,7 +69,7 @@ private:
             if (auto done = tape.add_to(&weight, std::move(dw)); !done) return done;
         }
         if (x.node() == nullptr) return success{};
-        return tape.add(x.node(), detail::input_gradient(dy, weight, x.shape(), where));
+        return tape.add(x.node(), detail::input_gradient(tape, dy, weight, x.shape(), where));
     }
 
     std::optional<error> mismatch(Activation const& x) const {

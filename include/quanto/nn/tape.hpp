@@ -77,13 +77,30 @@ public:
     // The parameter at this address gets a gradient, too. Precondition: it stays there.
     void watch(void const* parameter) {
         auto const at = find(parameter);
-        if (at == watched_.end() || at->parameter != parameter) watched_.insert(at, {parameter, {}});
+        if (at == watched_.end() || at->parameter != parameter) watched_.insert(at, watched{parameter, {}, {}});
     }
     bool watches(void const* parameter) const noexcept { return gradient(parameter) != nullptr; }
     // What has arrived; null where it is not watched, empty where nothing came.
     Tensor<float> const* gradient(void const* parameter) const noexcept {
         auto const at = const_cast<Tape*>(this)->find(parameter);
         return at == watched_.end() || at->parameter != parameter ? nullptr : &at->gradient;
+    }
+
+    // The values of the weight at this address as the forward pass reads them, transposed (rest, rows): what gradients
+    // of its input are multiplied with. They are lent for the time until the weight changes; without data where nobody
+    // does.
+    void lend_transposed(void const* weight, matrix_view<float const> values) noexcept {
+        if (auto const at = find(weight); at != watched_.end() && at->parameter == weight) at->transposed = values;
+    }
+    matrix_view<float const> transposed(void const* weight) noexcept {
+        auto const at = find(weight);
+        if (at == watched_.end() || at->parameter != weight) return {};
+        at->reads_transposed = true;
+        return at->transposed;
+    }
+    bool reads_transposed(void const* weight) const noexcept {
+        auto const at = const_cast<Tape*>(this)->find(weight);
+        return at != watched_.end() && at->parameter == weight && at->reads_transposed;
     }
 
     // Adds g. A constant (null) or a parameter that nobody watches drops it.
@@ -124,6 +141,8 @@ private:
     struct watched {
         void const* parameter;
         Tensor<float> gradient;
+        matrix_view<float const> transposed;
+        bool reads_transposed = false;
     };
 
     node* append(node* n, extents const& shape) noexcept {

@@ -1,4 +1,4 @@
-// One step of gradient descent, for the values w of one parameter with the gradient g; PyTorch's definitions:
+// One step of gradient descent, for values w of a parameter with the gradient g; PyTorch's definitions:
 //     sgd      g += decay w;  v = momentum v + (1 - dampening) g (v = g at first);  w -= rate v
 //              nesterov:      w -= rate (g + momentum v)
 //     adam     g += decay w;  m += (1 - beta1)(g - m);  s = beta2 s + (1 - beta2) g^2
@@ -14,8 +14,8 @@
 
 namespace quanto::inline v0 {
 
-// What a step works on: n values, their gradient (which it may overwrite), and as many arrays of n floats as the method
-// has `states`, zero before the first step. Steps are counted from 1. rate_factor: the schedule's.
+// What a step works on: some values of a parameter, their gradient (which it may overwrite), and as many arrays of that
+// size as the method has `states`, zero before the first step. Steps are counted from 1. rate_factor: the schedule's.
 struct descent_step {
     float* values;
     float* gradient;

@@ -57,6 +57,9 @@ public:
                 if (detail::selects(selection, module))
                     N::parameters(m, [&](std::string_view name, auto& p) { adopt(detail::joined(module, name), p); });
         });
+        for (std::size_t i = 0; i != parameters_.size(); ++i)
+            for (std::size_t first = 0, n = parameters_[i].values.size(); first < n; first += block_size)
+                blocks_.push_back({i, first, std::min(n - first, block_size)});
         if (parameters_.empty() && !problem_) problem_ = error(errc::invalid_argument, "no parameter to tune");
         for (std::size_t i = 0; i != std::max<std::size_t>(options.shards, 1); ++i) {
             auto& s = shards_.emplace_back(options.memory, options.mask_clamped);
@@ -103,12 +106,21 @@ private:
         any_tensor* tensor = nullptr;
         dtype type = dtype::f32;
         Tensor<float> values{}, gradient{}, state[2]{};
-        double squares = 0;  // of the gradient
+        Tensor<float> transposed{};  // of a weight, if its input has a gradient
+        bool is_transposed = false;
+        std::optional<error> problem{};
 
         void const* address() const noexcept {
             return weight != nullptr ? static_cast<void const*>(weight) : static_cast<void const*>(tensor);
         }
     };
+    // What one task adds up and moves: `size` values of a parameter from `first` on.
+    struct block {
+        std::size_t parameter, first, size;
+        double squares = 0;
+    };
+    static constexpr std::size_t block_size = 1 << 14;
+
     struct shard {
         pool_memory pool;
         nn::Tape tape;
@@ -184,53 +196,67 @@ private:
         if (!done) s.problem = done.error();
     }
 
-    // gradient = the sum over the shards, in their order; clipped where that is asked for.
+    // gradient = the sum over the shards, in their order. Its square, block by block, gives the norm.
     result<success> sum_gradients(std::size_t parts) {
-        for_each(parameters_.size(), [&](std::size_t i) {
-            auto& p = parameters_[i];
-            float* const g = p.gradient.data();
-            std::fill_n(g, p.gradient.size(), 0.0f);
+        for_each(blocks_.size(), [&](std::size_t i) {
+            auto& b = blocks_[i];
+            auto& p = parameters_[b.parameter];
+            float* const g = p.gradient.data() + b.first;
+            std::size_t const n = b.size;
+            std::fill_n(g, n, 0.0f);
             for (std::size_t s = 0; s != parts; ++s)
-                if (Tensor<float> const& part = *shards_[s].tape.gradient(p.address()))
-                    for (std::size_t j = 0; j != p.gradient.size(); ++j) g[j] += part[j];
-            p.squares = 0;
-            for (std::size_t j = 0; j != p.gradient.size(); ++j)
-                p.squares += static_cast<double>(g[j]) * static_cast<double>(g[j]);
+                if (Tensor<float> const& part = *shards_[s].tape.gradient(p.address())) {
+                    float const* const v = part.data() + b.first;
+                    for (std::size_t j = 0; j != n; ++j) g[j] += v[j];
+                }
+            double squares = 0;
+            for (std::size_t j = 0; j != n; ++j) squares += static_cast<double>(g[j]) * static_cast<double>(g[j]);
+            b.squares = squares;
         });
         double squares = 0;
-        for (auto const& p : parameters_) {
-            if (!std::isfinite(p.squares)) return error(errc::not_finite, p.name, ": its gradient is not finite");
-            squares += p.squares;
+        for (auto const& b : blocks_) {
+            if (!std::isfinite(b.squares))
+                return error(errc::not_finite, parameters_[b.parameter].name, ": its gradient is not finite");
+            squares += b.squares;
         }
         double const norm = std::sqrt(squares), most = static_cast<double>(options_.clip_norm);
-        if (most > 0 && norm > most)
-            for (auto& p : parameters_)
-                for (std::size_t j = 0; j != p.gradient.size(); ++j) p.gradient[j] *= static_cast<float>(most / norm);
+        clip_ = most > 0 && norm > most ? static_cast<float>(most / norm) : 1.0f;
         return success{};
     }
 
     result<success> descend() {
         float const factor = options_.schedule(count_++);
-        std::vector<std::optional<error>> problems(parameters_.size());
-        for_each(parameters_.size(), [&](std::size_t i) {
-            auto& p = parameters_[i];
-            method_(descent_step{p.values.data(),
-                                 p.gradient.data(),
-                                 {p.state[0].data(), p.state[1].data()},
-                                 p.values.size(),
-                                 count_,
-                                 factor});
-            auto stored = nn::converted(p.values, p.type, options_.memory);
-            if (!stored)
-                problems[i] = stored.error();
-            else if (p.tensor != nullptr)
-                *p.tensor = std::move(*stored);
-            else if (auto done = p.weight->set(std::move(*stored)); !done)
-                problems[i] = done.error();
+        for_each(blocks_.size(), [&](std::size_t i) {
+            auto const& b = blocks_[i];
+            auto& p = parameters_[b.parameter];
+            descent_step step{p.values.data() + b.first, p.gradient.data() + b.first, {}, b.size, count_, factor};
+            for (std::size_t s = 0; s != Method::states; ++s) step.state[s] = p.state[s].data() + b.first;
+            if (clip_ != 1.0f)
+                for (std::size_t j = 0; j != step.size; ++j) step.gradient[j] *= clip_;
+            method_(step);
         });
-        for (std::size_t i = 0; i != problems.size(); ++i)
-            if (problems[i]) return *(problem_ = problems[i]->within(parameters_[i].name));
+        for_each(parameters_.size(), [&](std::size_t i) { parameters_[i].problem = store(parameters_[i]); });
+        for (auto const& p : parameters_)
+            if (p.problem) return *(problem_ = p.problem->within(p.name));
         return success{};
+    }
+    // The values go into the module.
+    std::optional<error> store(parameter& p) {
+        auto stored = nn::converted(p.values, p.type, options_.memory);
+        if (!stored) return stored.error();
+        if (p.tensor != nullptr) {
+            *p.tensor = std::move(*stored);
+            return std::nullopt;
+        }
+        if (auto done = p.weight->set(std::move(*stored)); !done) return done.error();
+        // What the first step's gradients asked for, the following ones find.
+        for (auto& s : shards_) p.is_transposed |= s.tape.reads_transposed(p.weight);
+        if (!p.is_transposed) return std::nullopt;
+        auto transposed = nn::detail::transposed(*p.weight, options_.memory);
+        if (!transposed) return transposed.error();
+        p.transposed = std::move(*transposed);
+        for (auto& s : shards_) s.tape.lend_transposed(p.weight, std::as_const(p.transposed).view());
+        return std::nullopt;
     }
 
     M& model_;
@@ -239,8 +265,10 @@ private:
     tuner_options options_;
     cpu_backend backend_{};
     std::vector<parameter> parameters_;
+    std::vector<block> blocks_;
     std::deque<shard> shards_;
     std::size_t count_ = 0;
+    float clip_ = 1.0f;
     std::optional<error> problem_;
 };
 
