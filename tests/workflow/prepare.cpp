@@ -41,7 +41,15 @@ struct nothing {
     void deallocate(void*, std::size_t, std::size_t) noexcept {}
 };
 reference_backend const reference;
-Model frozen(any_qtype weights, std::optional<any_qtype> activations, prepare_options const& options = {}) {
+// Prepares also where this processor has no kernel that makes it pay.
+struct eager_backend : cpu_backend {
+    bool prepares(any_qtype) const noexcept { return true; }
+};
+static_assert(PreparingBackend<eager_backend> && ExplainingBackend<eager_backend>);
+eager_backend const eager;
+
+Model frozen(any_qtype weights, std::optional<any_qtype> activations,
+             prepare_options const& options = {.backend = eager}) {
     auto m = Model::with_values();
     REQUIRE(quantize(m, {.weights = weights, .activations = activations, .prepare = {.backend = reference}}));
     if (activations) {
@@ -59,7 +67,7 @@ TEST_CASE("quantize, freeze and load prepare the weights, a backend that does no
     for_each_weight(m, [](nn::Weight const& w) { CHECK(w.prepared() != nullptr); });
     REQUIRE(save(m, directory.string()));
     Model again, plain;
-    auto const report = load(again, directory.string());
+    auto const report = load(again, directory.string(), {.prepare = {.backend = eager}});
     REQUIRE(report);
     CHECK(report->prepared);
     CHECK(report->prepared.rows.size() == 3);
@@ -68,7 +76,7 @@ TEST_CASE("quantize, freeze and load prepare the weights, a backend that does no
     CHECK(load(plain, directory.string(), {.prepare = {.backend = reference}})->prepared.rows.empty());
     for_each_weight(plain, [](nn::Weight const& w) { CHECK(w.prepared() == nullptr); });
     auto marked = Model::with_values();
-    CHECK(quantize(marked, {.weights = qint8{}})->prepared.rows.size() == 3);
+    CHECK(quantize(marked, {.weights = qint8{}, .prepare = {.backend = eager}})->prepared.rows.size() == 3);
 }
 
 TEST_CASE("a prepared Linear stays within the bound of float32 sums, and integers stay exact") {
@@ -82,7 +90,7 @@ TEST_CASE("a prepared Linear stays within the bound of float32 sums, and integer
             auto const before = linear(x);
             auto const codes = nn::quantize_activation(x, qint8{}, 0.02f);
             auto const exact = linear(codes);
-            REQUIRE(linear.weight.prepare(nn::context{}.backend));
+            REQUIRE(linear.weight.prepare(eager));
             auto const after = linear(x), same_codes = linear(codes);
             REQUIRE(after);
             REQUIRE(same_codes);
@@ -115,7 +123,7 @@ TEST_CASE("a weight that released its portable form is saved and stated bit for 
         for (std::optional<any_qtype> activations : {std::optional<any_qtype>(), std::optional<any_qtype>(qint8{})}) {
             INFO(any_qtype(weights).name());
             auto const kept = frozen(weights, activations);
-            auto const released = frozen(weights, activations, {.release_portable = true});
+            auto const released = frozen(weights, activations, {.backend = eager, .release_portable = true});
             for_each_weight(released, [](nn::Weight const& w) { CHECK(w.quantized() == nullptr); });
             REQUIRE(save(kept, with.string()));
             REQUIRE(save(released, without.string()));
@@ -133,7 +141,8 @@ TEST_CASE("a model from a mapped file takes the memory of its panels, and no mor
     counted memory;
     {
         Model m;
-        REQUIRE(load(m, directory.string(), {.prepare = {.memory = &memory, .release_portable = true}}));
+        REQUIRE(
+            load(m, directory.string(), {.prepare = {.backend = eager, .memory = &memory, .release_portable = true}}));
         std::size_t panels = 0;
         for_each_weight(m, [&](nn::Weight const& w) { panels += w.prepared()->bytes().size(); });
         CHECK(memory.live == panels);
@@ -145,7 +154,7 @@ TEST_CASE("a model from a mapped file takes the memory of its panels, and no mor
 
 TEST_CASE("a backend that reads no panels takes the portable form, and says so where there is none") {
     auto const kept = frozen(qint8{}, std::nullopt),
-               released = frozen(qint8{}, std::nullopt, {.release_portable = true});
+               released = frozen(qint8{}, std::nullopt, {.backend = eager, .release_portable = true});
     nn::context const where{reference};
     CHECK(kept(nn::Activation(values({4, 160}, 9), where)));
     auto const y = released(nn::Activation(values({4, 160}, 9), where));
@@ -160,7 +169,7 @@ TEST_CASE("what changes a weight drops its panels, copying copies them") {
     nn::Weight w(any_tensor(values({4, 64}, 1)));
     REQUIRE(w.quantize({qint4{}, 32}));
     auto const prepare = [&] {
-        REQUIRE(w.prepare(nn::context{}.backend));
+        REQUIRE(w.prepare(eager));
         REQUIRE(w.prepared() != nullptr);
     };
     prepare();
@@ -188,16 +197,16 @@ TEST_CASE("what changes a weight drops its panels, copying copies them") {
 TEST_CASE("where there is no memory for panels, weights stay as they are and the report names the first") {
     nothing none;
     auto m = Model::with_values();
-    auto const marked = quantize(m, {.weights = qint4{}, .prepare = {.memory = &none}});
+    auto const marked = quantize(m, {.weights = qint4{}, .prepare = {.backend = eager, .memory = &none}});
     REQUIRE(marked);
     CHECK_FALSE(marked->prepared);
     CHECK(marked->prepared.problem->code() == errc::out_of_memory);
     CHECK(marked->prepared.problem->message().substr(0, 5) == "fc1: ");
-    auto const report = freeze(m, {.memory = &none, .release_portable = true});
+    auto const report = freeze(m, {.backend = eager, .memory = &none, .release_portable = true});
     CHECK_FALSE(report);
     for_each_weight(m, [](nn::Weight const& w) { CHECK(w.quantized() != nullptr); });
     CHECK(m(values({4, 160}, 9)));
-    CHECK(freeze(m));
+    CHECK(freeze(m, {.backend = eager}));
 }
 
 TEST_CASE("a workspace for which there is no memory is an error that flows") {
@@ -209,6 +218,18 @@ TEST_CASE("a workspace for which there is no memory is an error that flows") {
     auto const y = m(nn::Activation(Tensor<float>::borrow(x.view()), where));
     REQUIRE_FALSE(y);
     CHECK(y.error().code() == errc::out_of_memory);
+}
+
+TEST_CASE("weights are prepared only where that pays") {
+    cpu_backend const cpu, portable({.force_isa = "portable"});
+    any_qtype::for_each([&](auto type) {
+        for (cpu_backend const* backend : {&cpu, &portable}) {
+            auto m = Model::with_values();
+            REQUIRE(quantize(m, {.weights = type, .prepare = {.backend = *backend}}));
+            for_each_weight(m,
+                            [&](nn::Weight const& w) { CHECK((w.prepared() != nullptr) == backend->prepares(type)); });
+        }
+    });
 }
 
 TEST_CASE("explain names the kernel of every weight, and why") {
@@ -223,7 +244,7 @@ TEST_CASE("explain names the kernel of every weight, and why") {
     CHECK(explain(frozen(qint4{}, std::nullopt, {.backend = reference}), nn::context{cpu})
               .front()
               .choice.kernel.find("matmul_qint4_f32_") == 0);
-    auto const released = frozen(qint4{}, std::nullopt, {.release_portable = true});
+    auto const released = frozen(qint4{}, std::nullopt, {.backend = eager, .release_portable = true});
     CHECK(explain(released, nn::context{reference}).front().choice.kernel == "none");
     CHECK(explain(Model::with_values(), nn::context{cpu}).front().choice.reason == "a float weight");
     CHECK(explain(Model(), nn::context{cpu}).empty());

@@ -5,6 +5,7 @@
 //     matmul(b, x, w, y)           result<success>
 // A PreparingBackend also multiplies with panels, the layout of kernels/panel/layout.hpp, with an epilogue; those
 // members check their operands themselves:
+//     b.prepares(qtype)                              whether it pays: the portable form is slower
 //     b.prepare(w, memory)                           result<panels>
 //     b.matmul(x, panels, y, options)                y = activation(x * w^T + bias)
 //     b.matmul(x8, x_scale, panels, y, options)      the same with x = x8 * x_scale
@@ -51,6 +52,8 @@ template <class B>
 concept PreparingBackend = Backend<B> &&
     requires(B const& b, any_qtensor const& w, memory_ref memory, panels const& p, matrix_view<float const> x,
              matrix_view<std::int8_t const> x8, float x_scale, matrix_view<float> y, product_options const& options) {
+    { b.prepares(w.type()) }
+    noexcept->std::same_as<bool>;
     { b.prepare(w, memory) }
     noexcept->std::same_as<result<panels>>;
     { b.matmul(x, p, y, options) }

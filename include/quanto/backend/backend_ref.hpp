@@ -1,5 +1,5 @@
 // backend_ref = any Backend that somebody else owns: two pointers, one indirect call per product. A Backend itself, and
-// a PreparingBackend, but for prepares(): where that is false, prepare() and products with panels are errors.
+// a PreparingBackend: where reads_panels() is false, prepare() and products with panels are errors.
 // Precondition: the backend outlives the reference.
 //     backend_ref::fresh<B>()   nobody's: each call constructs a B of its own
 #pragma once
@@ -31,7 +31,8 @@ class backend_ref {
         void (*dense)(void const*, matrix_view<float const>, matrix_view<float const>, matrix_view<float>) noexcept;
         void (*int8)(void const*, matrix_view<std::int8_t const>, float, qtensor_view<qint8> const&,
                      matrix_view<float>) noexcept;
-        // Null where the backend does not prepare.
+        // Null where the backend does not read panels.
+        bool (*prepares)(void const*, any_qtype) noexcept;
         result<panels> (*prepare)(void const*, any_qtensor const&, memory_ref) noexcept;
         result<success> (*prepared)(void const*, matrix_view<float const>, panels const&, matrix_view<float>,
                                     product_options const&) noexcept;
@@ -70,6 +71,7 @@ class backend_ref {
                      nullptr,
                      nullptr,
                      nullptr,
+                     nullptr,
                      [](void const* b, std::size_t, any_qtensor const&) noexcept -> kernel_choice {
                          return {"matmul", From::get(b).name(), "this backend says no more"};
                      },
@@ -77,6 +79,7 @@ class backend_ref {
                          return {"matmul", From::get(b).name(), "this backend says no more"};
                      }};
         if constexpr (PreparingBackend<B>) {
+            o.prepares = [](void const* b, any_qtype type) noexcept { return From::get(b).prepares(type); };
             o.prepare = [](void const* b, any_qtensor const& w, memory_ref memory) noexcept -> result<panels> {
                 return From::get(b).prepare(w, memory);
             };
@@ -132,19 +135,20 @@ public:
         operations_->int8(backend_, x, x_scale, w, y);
     }
 
-    bool prepares() const noexcept { return operations_->prepare != nullptr; }
+    bool reads_panels() const noexcept { return operations_->prepare != nullptr; }
+    bool prepares(any_qtype type) const noexcept { return reads_panels() && operations_->prepares(backend_, type); }
     result<panels> prepare(any_qtensor const& w, memory_ref memory = {}) const noexcept {
-        if (!prepares()) return no_panels();
+        if (!reads_panels()) return no_panels();
         return operations_->prepare(backend_, w, memory);
     }
     result<success> matmul(matrix_view<float const> x, panels const& w, matrix_view<float> y,
                            product_options const& options = {}) const noexcept {
-        if (!prepares()) return no_panels();
+        if (!reads_panels()) return no_panels();
         return operations_->prepared(backend_, x, w, y, options);
     }
     result<success> matmul(matrix_view<std::int8_t const> x, float x_scale, panels const& w, matrix_view<float> y,
                            product_options const& options = {}) const noexcept {
-        if (!prepares()) return no_panels();
+        if (!reads_panels()) return no_panels();
         return operations_->prepared_int8(backend_, x, x_scale, w, y, options);
     }
 

@@ -57,6 +57,7 @@ public:
         for_rows(y, x.cols, [&](row_range rows) { matmul_int8(target(), x, x_scale, rows_of_w, y, rows); });
     }
 
+    bool prepares(any_qtype type) const noexcept { return has_panel_kernel(isa_, type); }
     // The weight as panels. Cost: one pass. Errors: out_of_memory.
     result<panels> prepare(any_qtensor const& w, memory_ref memory = {}) const noexcept {
         return panels::pack(w, memory);

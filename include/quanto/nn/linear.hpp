@@ -107,7 +107,7 @@ private:
     }
 
     bool reads_panels(context const& where) const noexcept {
-        return weight.prepared() != nullptr && where.backend.prepares();
+        return weight.prepared() != nullptr && where.backend.reads_panels();
     }
     bool multiplies_codes(Activation const& x, context const& where) const noexcept {
         if (!x.is_quantized() || !x.type()->is<qint8>()) return false;

@@ -128,10 +128,10 @@ public:
         master_.reset();
     }
 
-    // Packs the quantized form for that backend, if that prepares at all and it is not packed yet. Cost: one pass, and
+    // Packs the quantized form, if that pays with this backend and it is not packed yet. Cost: one pass, and
     // as many bytes again. Errors: those of the backend; the weight is then what it was.
     result<success> prepare(backend_ref const& backend, memory_ref memory = {}) {
-        if (panels_ || !quantized_ || !has_values() || !backend.prepares()) return success{};
+        if (panels_ || !quantized_ || !has_values() || !backend.prepares(scheme_->type)) return success{};
         auto made = backend.prepare(*quantized_, memory);
         if (!made) return made.error();
         panels_ = std::move(*made);

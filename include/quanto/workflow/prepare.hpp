@@ -1,5 +1,5 @@
 // prepare(model, {.backend = b}) packs the quantized weights into the layout that the fastest products of that backend
-// read (kernels/panel/layout.hpp). quantize(), freeze() and load() do it, for the default backend where they are not
+// read (kernels/panel/layout.hpp), where that pays. quantize(), freeze() and load() do it, for the default backend where they are not
 // told another; a forward pass never does. Results stay within the same error bounds; nothing of it is in a saved file.
 //     prepare(model, {.backend = b, .release_portable = true})
 // keeps the panels alone, so that a frozen model takes no more memory than unprepared; save() restores the portable
@@ -20,7 +20,7 @@
 namespace quanto::inline v0 {
 
 struct prepare_options {
-    backend_ref backend = nn::context{}.backend;  // one that prepares nothing: weights stay as they are
+    backend_ref backend = nn::context{}.backend;  // one that reads no panels: weights stay as they are
     memory_ref memory{};                          // of the panels
     bool release_portable = false;                // of frozen weights
 };
@@ -71,7 +71,7 @@ std::vector<explanation> explain(M const& model, nn::context const& where = {}, 
             if constexpr (nn::Quantizable<N>)
                 if (module.activation.type && module.activation.type->template is<qint8>()) input = product_input::int8;
             kernel_choice choice{"matmul", where.backend.name(), "a float weight"};
-            if (w.prepared() != nullptr && where.backend.prepares())
+            if (w.prepared() != nullptr && where.backend.reads_panels())
                 choice = where.backend.explain_matmul(rows, *w.prepared(), input);
             else if (w.quantized() != nullptr)
                 choice = where.backend.explain_matmul(rows, *w.quantized());

@@ -48,6 +48,11 @@ panel_choice chosen(any_qtype type, std::string_view reason) noexcept {
 }
 }  // namespace detail
 
+// Whether panels of that type have a kernel of their own on `target`. Without one the portable form multiplies faster.
+constexpr bool has_panel_kernel(isa_choice const& target, any_qtype type) noexcept {
+    return target.vnni && !type.is_floating_point();
+}
+
 // `target`: the instruction sets that may be used. Without a kernel that rounds x to int8, dynamic_int8 is as exact as
 // f32.
 inline panel_choice choose_panel_kernel(isa_choice const& target, panels const& w, product_input input) noexcept {
@@ -65,8 +70,7 @@ inline panel_choice choose_panel_kernel(isa_choice const& target, panels const& 
         return take.template operator()<panel_kernel::definition>("the weight has codes that are NaN or infinite");
     if (input != product_input::f32 && w.layout().group > longest_int8)
         return take.template operator()<panel_kernel::definition>("groups longer than 2^17 may overflow int32");
-    if (target.vnni && !w.type().is_floating_point())
-        return take.template operator()<panel_kernel::avx512vnni>(target.reason);
+    if (has_panel_kernel(target, w.type())) return take.template operator()<panel_kernel::avx512vnni>(target.reason);
     if (w.type().is_floating_point())
         return take.template operator()<panel_kernel::portable>("the only kernel for float8 panels");
     return take.template operator()<panel_kernel::portable>("without AVX-512 VNNI, the only kernel for integer panels");
