@@ -11,6 +11,8 @@
 namespace quanto::inline v0::nn {
 
 struct Embedding {
+    static constexpr bool is_table = true;
+
     Weight weight;
 
     // Declared only: load values, or set them.

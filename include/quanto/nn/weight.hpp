@@ -175,5 +175,10 @@ template <class M>
 concept HasWeight = requires(M& m) {
     requires std::same_as<std::remove_const_t<decltype(m.weight)>, Weight>;
 };
+// Its weight is no operand of products: rows are looked up. Quantized where that is asked for, never prepared.
+template <class M>
+concept Table = HasWeight<M> && requires {
+    requires M::is_table;
+};
 
 }  // namespace quanto::inline v0::nn

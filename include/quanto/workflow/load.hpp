@@ -49,6 +49,7 @@ inline result<success> read_activation(state_reader& in, std::string_view module
                                        nn::activation_state& to) {
     to.type = record.activations;
     to.quantize_output = record.quantize_output;
+    to.scaling = record.scaling;
     auto const input = in.activation_scale(joined(module, "input_scale"));
     if (!input) return input.error();
     auto const output = in.activation_scale(joined(module, "output_scale"));
@@ -63,17 +64,18 @@ template <class N>
 result<staged_module> stage(N const& module, std::string_view name, state_reader& in, io::quantization_map const* map) {
     staged_module to;
     std::optional<module_record> record;
-    if constexpr (nn::Quantizable<N>) {
-        to.activation = module.activation;
+    if constexpr (nn::Quantizable<N> || nn::HasWeight<N>) {
+        if constexpr (nn::Quantizable<N>) to.activation = module.activation;
         auto const* const e = map != nullptr ? map->find(name) : nullptr;
         if (e != nullptr) {
             auto known = record_of(in.file(), name);
             if (!known) return known.error().within(in.where());
             record = known->value_or(module_record{e->weights, e->activations});
-            if (record->weights != e->weights || record->activations != e->activations)
+            if (record->weights != e->weights || record->mapped_activations() != e->activations)
                 return error(errc::type_mismatch, in.where(), ": ", name,
                              ": the map and the file disagree on its qtypes");
-            if (auto done = read_activation(in, name, *record, to.activation); !done) return done.error();
+            if constexpr (nn::Quantizable<N>)
+                if (auto done = read_activation(in, name, *record, to.activation); !done) return done.error();
         } else if (map != nullptr) {
             to.activation = {};
         }
@@ -120,14 +122,18 @@ void commit(N& module, staged_module&& from) {
 template <class M>
 result<success> check_map(M const& model, io::quantization_map const& map) {
     for (auto const& e : map.entries) {
-        bool found = false, possible = true;
+        bool found = false, has_weight = true, has_activations = true;
         nn::for_each_module(model, [&]<class N>(std::string_view name, N const&) {
             if (name != e.module) return;
-            found = nn::Quantizable<N>;
-            possible = nn::HasWeight<N> || !e.weights;
+            has_weight = nn::HasWeight<N>;
+            has_activations = nn::Quantizable<N>;
+            found = has_weight || has_activations;
         });
         if (!found) return error(errc::unexpected, "quantization map: ", e.module, ": no module that can be quantized");
-        if (!possible) return error(errc::invalid_argument, "quantization map: ", e.module, ": its weights stay float");
+        if (e.weights && !has_weight)
+            return error(errc::invalid_argument, "quantization map: ", e.module, ": its weights stay float");
+        if (e.activations && !has_activations)
+            return error(errc::invalid_argument, "quantization map: ", e.module, ": it has no activations of its own");
         if (e.activations && e.activations->bits() != 8)
             return error(errc::invalid_argument, "quantization map: ", e.module, ": activations cannot be ",
                          e.activations->name());

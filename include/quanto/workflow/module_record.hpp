@@ -14,6 +14,12 @@ struct module_record {
     std::optional<any_qtype> weights{}, activations{};
     std::optional<std::size_t> group{};  // nothing: as Python, module_group_size
     bool hqq = false, quantize_output = true;
+    nn::activation_scaling scaling = nn::activation_scaling::calibrated;
+
+    // What the map says: dynamic activations are ours alone.
+    std::optional<any_qtype> mapped_activations() const noexcept {
+        return scaling == nn::activation_scaling::calibrated ? activations : std::nullopt;
+    }
 };
 
 // Errors: malformed, invalid_argument, unsupported; they quote the text at fault.
@@ -36,6 +42,8 @@ inline result<module_record> parse_module_record(std::string_view text) {
             record.group = n;
         } else if (word == "optimizer=hqq") {
             record.hqq = true;
+        } else if (word == "scaling=row" || word == "scaling=tensor") {
+            record.scaling = value == "row" ? nn::activation_scaling::per_row : nn::activation_scaling::per_tensor;
         } else if (word == "output=float") {
             record.quantize_output = false;
         } else if (word != "axis=0" && word != "packing=planar" && word != "output=quantized") {
@@ -72,7 +80,7 @@ inline result<io::quantization_map> map_in(io::SafetensorsFile const& file) {
         if (!key.starts_with(module_key)) continue;
         auto const record = parse_module_record(text);
         if (!record) return record.error().within(key).within(io::tail(file.path()));
-        map.entries.push_back({key.substr(module_key.size()), record->weights, record->activations});
+        map.entries.push_back({key.substr(module_key.size()), record->weights, record->mapped_activations()});
     }
     return map;
 }

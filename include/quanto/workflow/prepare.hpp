@@ -43,7 +43,7 @@ template <nn::ModuleTree M>
 prepare_report prepare(M& model, prepare_options const& options = {}) {
     prepare_report report;
     nn::for_each_module(model, [&]<class N>(std::string_view name, N& module) {
-        if constexpr (nn::HasWeight<N>) {
+        if constexpr (nn::HasWeight<N> && !nn::Table<N>) {
             nn::Weight& w = module.weight;
             auto const done = w.prepare(options.backend, options.memory);
             if (!done && !report.problem) report.problem = done.error().within(name);
@@ -64,7 +64,7 @@ template <nn::ModuleTree M>
 std::vector<explanation> explain(M const& model, nn::context const& where = {}, std::size_t rows = 1) {
     std::vector<explanation> all;
     nn::for_each_module(model, [&]<class N>(std::string_view name, N const& module) {
-        if constexpr (nn::HasWeight<N>) {
+        if constexpr (nn::HasWeight<N> && !nn::Table<N>) {
             nn::Weight const& w = module.weight;
             if (!w.has_values()) return;
             auto input = where.accuracy == product_accuracy::exact ? product_input::f32 : product_input::dynamic_int8;

@@ -22,6 +22,11 @@ namespace quanto::inline v0 {
 struct quantize_options {
     std::optional<any_qtype> weights{};
     std::optional<any_qtype> activations{};  // an 8-bit type
+    // Dynamic scales need no calibration: inputs of modules with weights are quantized by their own values. Such a file
+    // is one without quantized activations to Python quanto.
+    nn::activation_scaling scaling = nn::activation_scaling::calibrated;
+    std::optional<any_qtype>
+        embeddings{};  // tables that are looked up; Python quanto leaves them float, and reads no other
     std::vector<std::string_view> include{"*"};
     std::vector<std::string_view> exclude{};
     std::size_t group = 0;  // of 2- and 4-bit weights; 0: what Python quanto takes, module_group_size
@@ -47,6 +52,22 @@ inline bool selects(quantize_options const& options, std::string_view name) noex
     };
     return any(options.include) && !any(options.exclude);
 }
+// What the options ask of a module, if anything.
+template <class N>
+std::optional<any_qtype> weights_for(quantize_options const& options) noexcept {
+    if constexpr (nn::Table<N>)
+        return options.embeddings;
+    else if constexpr (nn::HasWeight<N> && nn::Quantizable<N>)
+        return options.weights;
+    else
+        return std::nullopt;
+}
+template <class N>
+std::optional<any_qtype> activations_for(quantize_options const& options) noexcept {
+    if (!nn::Quantizable<N> || (options.scaling != nn::activation_scaling::calibrated && !nn::HasWeight<N>))
+        return std::nullopt;
+    return options.activations;
+}
 inline nn::weight_scheme scheme_for(any_qtype type, extents const& shape, std::size_t group, bool hqq) noexcept {
     if (type.bits() == 8) return {type};
     return {type, group != 0 ? group : module_group_size(shape), hqq};
@@ -69,22 +90,21 @@ result<quantize_report> quantize(M& model, quantize_options const& options) {
     std::vector<std::pair<nn::weight_scheme, std::optional<any_qtensor>>> staged;
     std::optional<error> problem;
     auto const chosen = [&]<class N>(std::string_view name, N&) {
-        return nn::Quantizable<N> && detail::selects(options, name) &&
-               ((nn::HasWeight<N> && options.weights) || options.activations);
+        return detail::selects(options, name) &&
+               (detail::weights_for<N>(options) || detail::activations_for<N>(options));
     };
     nn::for_each_module(model, [&]<class N>(std::string_view name, N& module) {
         if (problem || !chosen(name, module)) return;
-        report.rows.push_back({std::string(name), std::nullopt, options.activations});
+        auto const weights = detail::weights_for<N>(options);
+        report.rows.push_back({std::string(name), weights, detail::activations_for<N>(options)});
         if constexpr (nn::HasWeight<N>)
-            if (options.weights) {
-                auto const scheme =
-                    detail::scheme_for(*options.weights, module.weight.shape(), options.group, options.hqq);
+            if (weights) {
+                auto const scheme = detail::scheme_for(*weights, module.weight.shape(), options.group, options.hqq);
                 auto q = module.weight.quantized_as(scheme);
                 if (!q)
                     problem = q.error().within(detail::joined(name, "weight"));
                 else
                     staged.emplace_back(scheme, std::move(*q));
-                report.rows.back().weights = options.weights;
             }
     });
     if (problem) return *problem;
@@ -93,13 +113,14 @@ result<quantize_report> quantize(M& model, quantize_options const& options) {
     nn::for_each_module(model, [&]<class N>(std::string_view name, N& module) {
         if (!chosen(name, module)) return;
         if constexpr (nn::HasWeight<N>)
-            if (options.weights) {
+            if (detail::weights_for<N>(options)) {
                 module.weight.adopt(next->first, std::move(next->second));
                 ++next;
             }
         if constexpr (nn::Quantizable<N>)
-            if (options.activations && module.activation.type != options.activations)
-                module.activation = {.type = options.activations};  // scales of another type mean nothing
+            if (auto const type = detail::activations_for<N>(options);
+                type && (module.activation.type != type || module.activation.scaling != options.scaling))
+                module.activation = {.type = type, .scaling = options.scaling};  // scales of another type mean nothing
     });
     report.prepared = prepare(model, options.prepare);
     return report;

@@ -6,7 +6,8 @@
 // quantization_map_of(model) = what is quantized; metadata_of(model) = the same and more, for our own files:
 //     "quanto.version": "1"
 //     "quanto.module.<m>": "weights=qint4 axis=0 group=128 packing=planar activations=qint8 output=float"
-// group=0: a row is one group; output=float: streamlined; optimizer=hqq: how a dynamic weight is quantized anew.
+// group=0: a row is one group; output=float: streamlined; optimizer=hqq: how a dynamic weight is quantized anew;
+// scaling=row, scaling=tensor: activations are quantized by their own values, and not in the map.
 #pragma once
 
 #include <string>
@@ -163,7 +164,7 @@ io::quantization_map quantization_map_of(M const& model) {
         e.module = name;
         if constexpr (nn::HasWeight<N>)
             if (m.weight.scheme()) e.weights = m.weight.scheme()->type;
-        if constexpr (nn::Quantizable<N>) e.activations = m.activation.type;
+        if constexpr (nn::Quantizable<N>) e.activations = m.activation.is_dynamic() ? std::nullopt : m.activation.type;
     });
     return map;
 }
@@ -190,6 +191,9 @@ io::metadata_list metadata_of(M const& model) {
                 if (!text.empty()) text += ' ';
                 text += "activations=" + std::string(m.activation.type->name()) +
                         (m.activation.quantize_output ? " output=quantized" : " output=float");
+                if (m.activation.is_dynamic())
+                    text +=
+                        m.activation.scaling == nn::activation_scaling::per_row ? " scaling=row" : " scaling=tensor";
             }
         list.emplace_back(std::string(detail::module_key) + std::string(name), std::move(text));
     });
