@@ -12,7 +12,7 @@
 
 #include <quanto/kernels/isa.hpp>
 #include <quanto/kernels/panel/digits.hpp>
-#include <quanto/kernels/panel/operands.hpp>
+#include <quanto/kernels/panel/tile.hpp>
 
 #if QUANTO_TARGETS_X86
 
@@ -23,19 +23,6 @@
 #endif
 
 namespace quanto::inline v0::detail {
-
-// What the kernels of a tile need: w and x as addresses and counts.
-struct tile_product {
-    std::byte const* w;
-    std::size_t panel_bytes, header_bytes, shift_offset, rows;
-    dtype scale_type;
-    bool integer_zero_point;
-    digit_layout x;
-    float* y;
-    std::size_t y_stride;
-    float const* bias;
-    fused_activation activation;
-};
 
 QUANTO_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
 namespace avx512vnni {
@@ -200,11 +187,6 @@ void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0,
 }
 
 // The rows of the tile that takes `m` rows, and its kernel.
-using tile_kernel = void (*)(tile_product const&, std::byte const*, std::size_t, std::size_t, panel_range) noexcept;
-
-template <std::size_t D>
-inline constexpr std::size_t largest_tile = D == 1 ? 16 : 8;
-
 template <std::size_t D>
 constexpr std::size_t tile_rows(std::size_t m) noexcept {
     return m <= 4 ? m : m <= 6 ? 6 : m <= 8 ? 8 : D == 3 ? 8 : m <= 12 ? 12 : 16;
@@ -249,27 +231,6 @@ QUANTO_INLINE std::uint32_t largest_magnitude(float const* x, std::size_t n) noe
         largest = _mm512_max_epu32(largest, _mm512_and_si512(_mm512_maskz_loadu_epi32(first(n - k), x + k), magnitude));
     return _mm512_reduce_max_epu32(largest);
 }
-
-QUANTO_INLINE bool follows_definition(std::uint32_t largest) noexcept {
-    return largest != 0 && (largest < bit_cast<std::uint32_t>(digit_layout::smallest) ||
-                            largest > bit_cast<std::uint32_t>(digit_layout::largest));
-}
-
-// Row m of a tile of `rows` rows.
-struct tile_row {
-    digit_layout const& layout;
-    std::byte* tile;
-    std::size_t rows, m;
-
-    float* block(std::size_t b) const noexcept {
-        return reinterpret_cast<float*>(tile + layout.digit_bytes(rows)) + b * layout.words_per_block(rows);
-    }
-    float& scale() const noexcept { return block(layout.blocks())[m]; }
-    // The rows that follow the definition, a bit each.
-    std::uint32_t& marks() const noexcept { return *reinterpret_cast<std::uint32_t*>(block(layout.blocks()) + rows); }
-    void unmark() const noexcept { marks() = 0; }
-    void mark() const noexcept { marks() |= 1u << m; }
-};
 
 // The three digits of a block of n floats, quads of them to `out`, `stride` bytes apart; the sum of each digit.
 QUANTO_INLINE __m128i pack_digits(float const* x, std::size_t n, std::size_t quads, float inverse, std::byte* out,

@@ -32,12 +32,27 @@ private:
     std::byte* data_;
 };
 
+// The kernels of an instruction set: rows(m), those of the tile that takes m rows of x; pack, of such a tile.
 #if QUANTO_TARGETS_X86
-namespace avx512vnni {
+struct avx512vnni_tiles {
+    template <std::size_t D>
+    static constexpr std::size_t rows(std::size_t m) noexcept {
+        return avx512vnni::tile_rows<D>(m);
+    }
+    template <std::size_t Fields, std::size_t D>
+    static tile_kernel kernel(std::size_t rows) noexcept {
+        return avx512vnni::kernel_of<Fields, D>(rows);
+    }
+    template <std::size_t Fields, std::size_t D, class T>
+    static void pack(panel_operands<T> const& o, tile_row const& row, std::size_t m0, std::size_t valid) noexcept {
+        avx512vnni::pack_tile<Fields, D>(o, row.layout, m0, valid, row.rows, row.tile);
+    }
+};
+#endif
 
 // x goes through the workspace in rounds of some tiles, so that it stays in the cache while all panels pass.
-template <QType Q, std::size_t D, class T, class Split>
-result<success> multiply_panels(panel_operands<T> const& o, Split const& split) noexcept {
+template <class Tiles, QType Q, std::size_t D, class T, class Split>
+result<success> multiply_tiles(panel_operands<T> const& o, Split const& split) noexcept {
     constexpr std::size_t fields = codes_per_byte<Q>, round_bytes = std::size_t{512} << 10;
     auto const& w = o.w.layout();
     std::size_t const rows = o.x.rows, panel_count = w.panels();
@@ -54,7 +69,7 @@ result<success> multiply_panels(panel_operands<T> const& o, Split const& split) 
                          o.y.stride,
                          o.options.bias.empty() ? nullptr : o.options.bias.data(),
                          o.options.activation};
-    std::size_t const in_tile = tile_rows<D>(rows < largest_tile<D> ? rows : largest_tile<D>);
+    std::size_t const in_tile = Tiles::template rows<D>(rows);
     std::size_t const tile_bytes = p.x.tile_bytes(in_tile), tiles = ceil_div(rows, in_tile);
     std::size_t const fitting = tile_bytes < round_bytes ? round_bytes / tile_bytes : 1;
     std::size_t const round = tiles < fitting ? tiles : fitting;
@@ -69,13 +84,14 @@ result<success> multiply_panels(panel_operands<T> const& o, Split const& split) 
         };
         split(count, count * in_tile * w.cols, [&](std::size_t begin, std::size_t end) {
             for (std::size_t t = begin; t != end; ++t)
-                pack_tile<fields, D>(o, p.x, (first + t) * in_tile, valid_rows(t), tile_rows<D>(valid_rows(t)),
-                                     space.data() + t * tile_bytes);
+                Tiles::template pack<fields, D>(
+                    o, {p.x, space.data() + t * tile_bytes, Tiles::template rows<D>(valid_rows(t)), 0},
+                    (first + t) * in_tile, valid_rows(t));
         });
         auto const multiply = [&](std::size_t t, panel_range panels) {
-            std::size_t const valid = valid_rows(t), tile = tile_rows<D>(valid), m0 = (first + t) * in_tile;
+            std::size_t const valid = valid_rows(t), tile = Tiles::template rows<D>(valid), m0 = (first + t) * in_tile;
             std::byte* const x = space.data() + t * tile_bytes;
-            kernel_of<fields, D>(tile)(p, x, m0, valid, panels);
+            Tiles::template kernel<fields, D>(tile)(p, x, m0, valid, panels);
             for (std::uint32_t marks = tile_row{p.x, x, tile, 0}.marks(); marks != 0; marks &= marks - 1)
                 multiply_by_definition<Q>(o, m0 + static_cast<std::size_t>(std::countr_zero(marks)), panels);
         };
@@ -88,26 +104,23 @@ result<success> multiply_panels(panel_operands<T> const& o, Split const& split) 
     return success{};
 }
 
-template <class T, class Split>
-result<success> multiply_panels(panel_operands<T> const& o, Split const& split) noexcept {
+template <class Tiles, class T, class Split>
+result<success> multiply_tiles(panel_operands<T> const& o, Split const& split) noexcept {
     return o.w.type().visit([&]<QType Q>(Q) -> result<success> {
         if constexpr (Q::is_floating_point) {
             return error(errc::unsupported, "matmul: ", Q::name, " in an integer kernel");
         } else {
             if constexpr (std::is_same_v<T, float>)
-                if (o.options.accuracy == product_accuracy::exact) return multiply_panels<Q, 3>(o, split);
-            return multiply_panels<Q, 1>(o, split);
+                if (o.options.accuracy == product_accuracy::exact) return multiply_tiles<Tiles, Q, 3>(o, split);
+            return multiply_tiles<Tiles, Q, 1>(o, split);
         }
     });
 }
 
-}  // namespace avx512vnni
-#endif
-
 template <class T, class Split>
 result<success> multiply_panels(panel_kernel kernel, panel_operands<T> const& o, Split const& split) noexcept {
 #if QUANTO_TARGETS_X86
-    if (kernel == panel_kernel::avx512vnni) return avx512vnni::multiply_panels(o, split);
+    if (kernel == panel_kernel::avx512vnni) return multiply_tiles<avx512vnni_tiles>(o, split);
 #endif
     split(o.w.layout().panels(), o.x.rows * o.w.rows() * o.w.cols(), [&](std::size_t begin, std::size_t end) {
         o.w.type().visit([&]<QType Q>(Q) {

@@ -1,0 +1,51 @@
+// A tile of x, rows packed as digits.hpp says, and what its kernels are given. A kernel multiplies one tile with a range of
+// panels; the rows that it must not sum are marked while they are packed, and follow the definition.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <quanto/kernels/panel/digits.hpp>
+#include <quanto/kernels/panel/operands.hpp>
+
+namespace quanto::inline v0::detail {
+
+// What the kernels of a tile need: w and x as addresses and counts.
+struct tile_product {
+    std::byte const* w;
+    std::size_t panel_bytes, header_bytes, shift_offset, rows;
+    dtype scale_type;
+    bool integer_zero_point;
+    digit_layout x;
+    float* y;
+    std::size_t y_stride;
+    float const* bias;
+    fused_activation activation;
+};
+
+// f(product, tile, m0, valid, panels): the first `valid` rows of the tile have a y, from row m0 on.
+using tile_kernel = void (*)(tile_product const&, std::byte const*, std::size_t, std::size_t, panel_range) noexcept;
+
+// Whether a row with numbers of this largest magnitude (its bits; NaN above all) follows the definition.
+inline bool follows_definition(std::uint32_t largest) noexcept {
+    return largest != 0 && (largest < bit_cast<std::uint32_t>(digit_layout::smallest) ||
+                            largest > bit_cast<std::uint32_t>(digit_layout::largest));
+}
+
+// Row m of a tile of `rows` rows.
+struct tile_row {
+    digit_layout const& layout;
+    std::byte* tile;
+    std::size_t rows, m;
+
+    float* block(std::size_t b) const noexcept {
+        return reinterpret_cast<float*>(tile + layout.digit_bytes(rows)) + b * layout.words_per_block(rows);
+    }
+    float& scale() const noexcept { return block(layout.blocks())[m]; }
+    // The rows that follow the definition, a bit each.
+    std::uint32_t& marks() const noexcept { return *reinterpret_cast<std::uint32_t*>(block(layout.blocks()) + rows); }
+    void unmark() const noexcept { marks() = 0; }
+    void mark() const noexcept { marks() |= 1u << m; }
+};
+
+}  // namespace quanto::inline v0::detail
