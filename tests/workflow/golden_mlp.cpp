@@ -1,17 +1,12 @@
-// The whole workflow against Python quanto: shared/golden/models/mlp, whose README gives the tolerances.
-#include <unistd.h>
-
-#include <filesystem>
-
-#include "golden.hpp"
-
-#include "catch.hpp"
+// The MLP of shared/golden/models.
+#include "golden_models.hpp"
 
 #if defined(QUANTO_TEST_JSON)
 namespace {
 using namespace golden;
 
 struct Mlp {
+    static constexpr char const* name = "mlp";
     nn::Linear fc1{320, 48}, fc2{48, 16, false};
     nn::LayerNorm norm{16};
     nn::Linear fc3{16, 10};
@@ -24,204 +19,18 @@ struct Mlp {
         each("fc3", self.fc3);
     }
 };
-
-io::SafetensorsFile open(std::string const& name) {
-    auto file = io::open_safetensors(folder() + "/models/mlp/" + name);
-    if (!file) FAIL(file.error().c_str());
-    return std::move(*file);
-}
-Mlp float_model(dtype type) {
-    Mlp m;
-    auto const report = load_state(m, open("float.safetensors"));
-    if (!report) FAIL(report.error().c_str());
-    REQUIRE(report->bytes_mapped != 0);
-    if (type == dtype::f32) return m;
-    nn::for_each_module(m, [&]<class N>(std::string_view, N& module) {
-        if constexpr (nn::HasWeight<N>)
-            module.weight = nn::Weight(converted(*module.weight.master(), type));
-        else if constexpr (nn::HasParameters<N>)
-            module.weight = converted(module.weight, type);
-        if constexpr (nn::HasParameters<N>)
-            if (module.bias) module.bias = converted(*module.bias, type);
-    });
-    return m;
-}
-Tensor<float> input(std::string const& name, dtype type) {
-    return floats(converted(*open("inputs.safetensors").find(name), type));
-}
-
-struct Config {
-    std::string name;
-    any_qtype weights;
-    std::optional<any_qtype> activations;
-    dtype type;
-    bool streamline, frozen, hqq;
-    float momentum;
-};
-std::vector<Config> configs() {
-    std::vector<Config> all;
-    for (auto const& c : json("models/mlp/configs.json")) {
-        if (!c.contains("config")) continue;
-        std::string const type = c.value("dtype", "f32");
-        all.push_back({c["config"], *qtype(c["weights"]), qtype(c.value("activations", "none")),
-                       type == "bf16"  ? dtype::bf16
-                       : type == "f16" ? dtype::f16
-                                       : dtype::f32,
-                       c.value("streamline", true), c.value("freeze", true), c.value("optimizer", "") == "hqq",
-                       c.value("momentum", 0.9f)});
-    }
-    return all;
-}
-
-// `expected` holds <key>.values, or <key>.codes and .scale.
-void compare(nn::Activation const& y, io::SafetensorsFile const& expected, std::string const& key, Config const& c) {
-    if (!y) FAIL(y.error().c_str());
-    auto const* const codes = expected.find(key + ".codes");
-    auto const* const values = expected.find(key + ".values");
-    INFO(c.name << " " << key);
-    REQUIRE((codes != nullptr) == y.is_quantized());
-    float largest = 0.0f, worst = 0.0f;
-    std::size_t const n = y.size();
-    int most = 0;
-    std::size_t different = 0;
-    for (std::size_t i = 0; i != n; ++i) {
-        float want = 0.0f;
-        if (codes != nullptr) {
-            auto const code = std::to_integer<std::uint8_t>(codes->bytes().data()[i]);
-            want = c.activations->visit([&]<class Q>(Q) { return code_value<Q>(code); }) *
-                   (*expected.find(key + ".scale"))[0];
-            int const apart = steps(*c.activations, code, y.codes()[i]);
-            most = std::max(most, apart);
-            different += apart != 0;
-        } else {
-            want = (*values)[i];
-        }
-        largest = std::max(largest, absolute(want));
-        worst = std::max(worst, absolute(want - y[i]));
-    }
-    float const rounding = c.type == dtype::bf16 ? 0.02f : c.type == dtype::f16 ? 0.003f : 2e-6f;
-    CAPTURE(worst, largest, most, different);
-    if (codes != nullptr && c.type == dtype::f32) {
-        CHECK(most <= 1);
-        CHECK(different * 10 <= n);
-        CHECK((*expected.find(key + ".scale"))[0] == Catch::Approx(y.scale()).epsilon(1e-5));
-    } else {
-        CHECK(worst <= largest * (rounding + (c.activations ? 0.01f : 0.0f)));
-    }
-}
-
-void quantize_as(Mlp& m, Config const& c) {
-    auto const report = quantize(m, {.weights = c.weights, .activations = c.activations, .hqq = c.hqq});
-    if (!report) FAIL(report.error().c_str());
-    REQUIRE(report->rows.size() == (c.activations ? 4u : 3u));
-}
-
-void check_scales(Mlp const& m, io::SafetensorsFile const& expected, std::string const& batch) {
-    nn::for_each_module(m, [&]<class N>(std::string_view name, N const& module) {
-        if constexpr (nn::Quantizable<N>) {
-            INFO(batch << " " << name);
-            auto const key = batch + std::string(name);
-            auto const& r = *module.activation.recorder.get();
-            CHECK(*r.input_scale == Catch::Approx((*expected.find(key + ".input_scale"))[0]).epsilon(1e-5));
-            CHECK(*r.output_scale == Catch::Approx((*expected.find(key + ".output_scale"))[0]).epsilon(1e-5));
-        }
-    });
-}
 }  // namespace
 
 TEST_CASE("a model that is quantized here is what Python quanto makes of it") {
     if (missing() != nullptr) QUANTO_SKIP(missing());
-    for (auto const& c : configs()) {
-        // Python ignores a momentum for inputs, and streamlines without looking for consumers: numerics.md.
-        if (c.activations && (c.streamline || c.momentum != 0.9f)) continue;
-        INFO(c.name);
-        auto const expected = open(c.name + "/expected.safetensors"), file = open(c.name + "/model.safetensors");
-        Mlp m = float_model(c.type);
-        nn::Linear const* const reference = &m.fc1;
-        quantize_as(m, c);
-        if (c.activations) {
-            Calibration calibrate{m, {.streamline = false}};
-            for (std::size_t i = 0; i != 3; ++i) {
-                std::string const batch = "batch" + std::to_string(i);
-                auto const y = m(input(batch, c.type));
-                if (c.type == dtype::f32) {
-                    compare(y, expected, batch + ".output", c);
-                    check_scales(m, expected, batch + ".");
-                }
-            }
-            auto const report = calibrate.finish();
-            REQUIRE(report);
-            REQUIRE(report->rows.size() == 4);
-        }
-        // From 16-bit weights Python computes other codes than we do: numerics.md. Its files are compared below.
-        bool const same_codes = c.type == dtype::f32 && !c.hqq;
-        if (same_codes) compare(m(input("input", c.type)), expected, "saved.output", c);
-        if (c.frozen) freeze(m);
-        REQUIRE(reference->weight.is_frozen() == c.frozen);
-        if (same_codes) compare(m(input("input", c.type)), expected, "saved.output", c);
-
-        auto const state = state_dict(m);
-        REQUIRE(state);
-        REQUIRE(state->size() == file.size());
-        for (auto const& [key, tensor] : *state) {
-            INFO(key);
-            auto const* const theirs = file.find(key);
-            REQUIRE(theirs != nullptr);
-            REQUIRE(theirs->type() == tensor.type());
-            REQUIRE(theirs->shape() == tensor.shape());
-            if (!same_codes) continue;
-            if (key.find("put_scale") != std::string::npos)
-                CHECK(tensor[0] == Catch::Approx((*theirs)[0]).epsilon(1e-5));
-            else
-                CHECK(same_bytes(tensor, *theirs));
-        }
-        auto const map = io::read_quantization_map(folder() + "/models/mlp/" + c.name + "/quantization_map.json");
-        REQUIRE(map);
-        CHECK(io::to_json(quantization_map_of(m)) == io::to_json(*map));
-    }
+    check_quantized_here<Mlp>();
 }
-
 TEST_CASE("models that Python quanto saved give its outputs here") {
     if (missing() != nullptr) QUANTO_SKIP(missing());
-    for (auto const& c : configs()) {
-        INFO(c.name);
-        auto const expected = open(c.name + "/expected.safetensors");
-        Mlp m;
-        auto const report = load(m, folder() + "/models/mlp/" + c.name);
-        if (!report) FAIL(report.error().c_str());
-        CHECK(report->missing.empty());
-        CHECK(report->unexpected.empty());
-        CHECK(report->bytes_mapped != 0);
-        CHECK(m.fc1.weight.is_frozen() == c.frozen);
-        bool const other = expected.find("reloaded.output.codes") || expected.find("reloaded.output.values");
-        compare(m(input("input", c.type)), expected, other ? "reloaded.output" : "saved.output", c);
-    }
+    check_loaded_here<Mlp>();
 }
-
 TEST_CASE("models that Python quanto saved are the same after saving and loading them here") {
     if (missing() != nullptr) QUANTO_SKIP(missing());
-    auto const directory = std::filesystem::temp_directory_path() / ("quanto_golden_mlp-" + std::to_string(::getpid()));
-    std::filesystem::create_directories(directory);
-    for (auto const& c : configs()) {
-        INFO(c.name);
-        Mlp m, again;
-        REQUIRE(load(m, folder() + "/models/mlp/" + c.name));
-        REQUIRE(save(m, directory.string()));
-        auto const theirs = open(c.name + "/model.safetensors");
-        auto const ours = io::open_safetensors((directory / "model.safetensors").string());
-        REQUIRE(ours);
-        REQUIRE(ours->size() == theirs.size());
-        for (auto const& [key, tensor] : *ours) {
-            INFO(key);
-            CHECK(same_bytes(tensor, *theirs.find(key)));
-        }
-        std::filesystem::remove(directory / "quantization_map.json");  // the file describes itself
-        auto const report = load(again, directory.string());
-        if (!report) FAIL(report.error().c_str());
-        auto const x = input("input", c.type);
-        auto const a = m(x), b = again(x);
-        for (std::size_t i = 0; i != a.size(); ++i) CHECK(a[i] == b[i]);
-    }
-    std::filesystem::remove_all(directory);
+    check_round_trip<Mlp>();
 }
 #endif

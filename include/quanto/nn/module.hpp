@@ -2,7 +2,9 @@
 // what it is made of in static functions, which serve the const and the mutable model alike:
 //     static void children(auto& self, auto&& each)   { each("fc1", self.fc1); each("fc2", self.fc2); }
 //     static void parameters(auto& self, auto&& each) { each("weight", self.weight); each("bias", self.bias); }
-// There is nothing to derive from or to register.
+//     static void buffers(auto& self, auto&& each)    { each("running_mean", self.running_mean); }
+// Parameters are what training changes; buffers are what a module keeps beside, in files too. There is nothing to
+// derive from or to register.
 #pragma once
 
 #include <concepts>
@@ -33,6 +35,18 @@ template <class M>
 concept HasParameters = requires(M& m) {
     std::remove_const_t<M>::parameters(m, detail::visit_anything{});
 };
+
+template <class M>
+concept HasBuffers = requires(M& m) {
+    std::remove_const_t<M>::buffers(m, detail::visit_anything{});
+};
+
+// f(name, tensor) for all that a module itself keeps in files: its parameters, then its buffers.
+template <class M, class F>
+void for_each_tensor(M& m, F&& f) {
+    if constexpr (HasParameters<M>) std::remove_const_t<M>::parameters(m, f);
+    if constexpr (HasBuffers<M>) std::remove_const_t<M>::buffers(m, f);
+}
 
 // What the workflow takes: a module with parameters, or a struct that names its modules; it need not be callable
 // itself.

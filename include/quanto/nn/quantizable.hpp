@@ -59,6 +59,11 @@ struct activation_state {
     void observe_input(Activation const& x) const {
         if (type && x && recorder.get() != nullptr) recorder.get()->input(x);
     }
+    // For a module that computes with the codes of x, though it would not quantize a float input.
+    void observe_codes(Activation const& x) const {
+        observe_input(x);
+        if (recorder.get() != nullptr) x.source().read_by(recorder.get()->self);
+    }
     // Precondition: y is not quantized.
     Activation quantized_output(Activation y) const {
         if (!type || !y || is_dynamic()) return y;

@@ -81,24 +81,25 @@ result<staged_module> stage(N const& module, std::string_view name, state_reader
         }
     }
     std::optional<error> problem;
-    if constexpr (nn::HasParameters<N const>)
-        N::parameters(module, [&]<class P>(std::string_view parameter, P const& old) {
-            if (problem) return;
-            if constexpr (std::same_as<P, nn::Weight>) {
-                auto scheme = map == nullptr ? old.scheme() : std::nullopt;
-                if (record && record->weights) {
-                    scheme = scheme_for(*record->weights, old.shape(), 0, record->hqq);
-                    if (record->group) scheme->group = *record->group;
-                }
-                if (auto done = read_weight(in, name, old, scheme, to); !done) problem = done.error();
-            } else {
-                auto x = in.float_tensor(joined(name, parameter), old.shape());
-                if (!x)
-                    problem = x.error();
-                else
-                    to.tensors.push_back(std::move(*x));
+    nn::for_each_tensor(module, [&]<class P>(std::string_view parameter, P const& old) {
+        if (problem) return;
+        if constexpr (std::same_as<P, nn::Weight>) {
+            auto scheme = map == nullptr ? old.scheme() : std::nullopt;
+            if (record && record->weights) {
+                scheme = scheme_for(*record->weights, old.shape(), 0, record->hqq);
+                if (record->group) scheme->group = *record->group;
             }
-        });
+            if (auto done = read_weight(in, name, old, scheme, to); !done) problem = done.error();
+        } else {
+            auto const key = joined(name, parameter);
+            auto x = is_float_storage(old.type()) ? in.float_tensor(key, old.shape())
+                                                  : in.tensor(key, old.type(), old.shape());
+            if (!x)
+                problem = x.error();
+            else
+                to.tensors.push_back(std::move(*x));
+        }
+    });
     if (problem) return *problem;
     return to;
 }
@@ -107,15 +108,14 @@ template <class N>
 void commit(N& module, staged_module&& from) {
     if constexpr (nn::Quantizable<N>) module.activation = from.activation;
     auto next = from.tensors.begin();
-    if constexpr (nn::HasParameters<N>)
-        N::parameters(module, [&]<class P>(std::string_view, P& parameter) {
-            if constexpr (std::same_as<P, nn::Weight>) {
-                if (from.weight) parameter = std::move(*from.weight);
-            } else {
-                if (*next) parameter = std::move(**next);
-                ++next;
-            }
-        });
+    nn::for_each_tensor(module, [&]<class P>(std::string_view, P& parameter) {
+        if constexpr (std::same_as<P, nn::Weight>) {
+            if (from.weight) parameter = std::move(*from.weight);
+        } else {
+            if (*next) parameter = std::move(**next);
+            ++next;
+        }
+    });
 }
 
 // Every entry of the map names a module that can be quantized so.

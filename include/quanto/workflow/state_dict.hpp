@@ -125,13 +125,12 @@ result<success> collect_state(M const& model, state_writer& out) {
         if (!done && !problem) problem = done.error();
     };
     nn::for_each_module(model, [&]<class N>(std::string_view module, N const& m) {
-        if constexpr (nn::HasParameters<N const>)
-            N::parameters(m, [&]<class P>(std::string_view name, P const& parameter) {
-                if constexpr (std::same_as<P, nn::Weight>)
-                    check(out.add(module, parameter));
-                else
-                    check(out.add(joined(module, name), parameter));
-            });
+        nn::for_each_tensor(m, [&]<class P>(std::string_view name, P const& parameter) {
+            if constexpr (std::same_as<P, nn::Weight>)
+                check(out.add(module, parameter));
+            else
+                check(out.add(joined(module, name), parameter));
+        });
         if constexpr (nn::Quantizable<N>)
             if (is_quantized_module(m)) {
                 dtype type = dtype::f32;

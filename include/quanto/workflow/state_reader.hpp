@@ -37,6 +37,12 @@ public:
         return aligned(std::move(**x));
     }
 
+    result<std::optional<any_tensor>> tensor(std::string const& key, dtype type, extents const& shape) {
+        auto x = part(key, shape);
+        if (!x || !*x || (*x)->type() == type) return x;
+        return error(errc::type_mismatch, key, ": ", name((*x)->type()), " instead of ", name(type)).within(where());
+    }
+
     result<std::optional<any_qtensor>> quantized(std::string_view module, extents const& shape, any_qtype type,
                                                  std::size_t group) {
         std::optional<any_qtensor> none;

@@ -1,0 +1,188 @@
+// Pooling over the last two dimensions of x (.., height, width):
+//     max_pool2d            y = max over a window; the padding never wins, NaN does
+//     avg_pool2d            y = sum over a window / kernel area (count_padding), or / elements inside of the picture
+//     adaptive_avg_pool2d   y[i] = mean of x[floor(i in / out) .. ceil((i + 1) in / out)), in each direction
+// The maximum of int8 codes is the code of the maximum, so they stay codes of their scale; float8 codes are
+// dequantized, and averages are floats.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <quanto/kernels/convolution/window.hpp>
+#include <quanto/nn/any_tensors.hpp>
+#include <quanto/nn/module.hpp>
+
+namespace quanto::inline v0::nn {
+
+struct max_pool_options {
+    std::optional<size_2d> stride{};  // nothing: the kernel
+    size_2d padding{0}, dilation{1};
+};
+struct avg_pool_options {
+    std::optional<size_2d> stride{};  // nothing: the kernel
+    size_2d padding{0};
+    bool count_padding = true;
+};
+
+namespace detail {
+
+struct pooled_shape {
+    size_2d in, out;
+    extents shape;
+    std::size_t planes;
+};
+
+// `outputs(in)` gives the size of a plane of y, or an error.
+template <class F>
+result<pooled_shape> pool_shape(std::string_view name, Activation const& x, F const& outputs) {
+    std::size_t const rank = x.shape().rank();
+    if (rank < 2) return append(error(errc::shape_mismatch, name, ": the input has shape "), x.shape());
+    pooled_shape p{{x.shape()[rank - 2], x.shape()[rank - 1]}, {}, x.shape(), 0};
+    auto const out = outputs(p.in);
+    if (!out) return out.error().within(name);
+    p.out = *out;
+    p.planes = p.in.area() == 0 ? 0 : x.size() / p.in.area();
+    p.shape[rank - 2] = p.out.height;
+    p.shape[rank - 1] = p.out.width;
+    return p;
+}
+
+inline result<size_2d> pool_outputs(window const& w, size_2d in) {
+    if (2 * w.padding.height > w.kernel.height || 2 * w.padding.width > w.kernel.width)
+        return error(errc::invalid_argument, "the padding is more than half of the kernel");
+    return w.outputs(in);
+}
+
+// y[o] = the maximum over the window of o. T: float or std::int8_t.
+template <class T>
+void max_pool_plane(window const& w, size_2d in, size_2d out, T const* x, T* y) noexcept {
+    constexpr T lowest =
+        std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+    std::size_t const step = w.stride.width;
+    std::fill(y, y + out.area(), lowest);
+    for (std::size_t i = 0; i != w.kernel.height; ++i) {
+        std::size_t const down = i * w.dilation.height;
+        quanto::detail::tap_range const lines(in.height, out.height, w.stride.height, w.padding.height, down);
+        for (std::size_t j = 0; j != w.kernel.width; ++j) {
+            std::size_t const right = j * w.dilation.width;
+            quanto::detail::tap_range const inside(in.width, out.width, step, w.padding.width, right);
+            std::size_t const n = inside.end - inside.begin;
+            for (std::size_t oy = lines.begin; oy != lines.end && n != 0; ++oy) {
+                T const* const from = x + (oy * w.stride.height + down - w.padding.height) * in.width +
+                                      (inside.begin * step + right - w.padding.width);
+                T* const to = y + oy * out.width + inside.begin;
+                for (std::size_t t = 0; t != n; ++t)
+                    if (T const v = from[t * step]; to[t] < v || v != v) to[t] = v;  // v != v: NaN
+            }
+        }
+    }
+}
+
+}  // namespace detail
+
+// Errors: the input's; a window that does not fit, or that is padded by more than half of the kernel.
+inline Activation max_pool2d(Activation const& x, size_2d kernel, max_pool_options const& o = {}) {
+    if (!x) return x;
+    window const w{kernel, o.stride.value_or(kernel), o.padding, o.dilation};
+    auto const p = detail::pool_shape("max_pool2d", x, [&](size_2d in) { return detail::pool_outputs(w, in); });
+    if (!p) return p.error();
+    auto const pool = [&](auto const* from, auto* to) {
+        for (std::size_t i = 0; i != p->planes; ++i)
+            detail::max_pool_plane(w, p->in, p->out, from + i * p->in.area(), to + i * p->out.area());
+    };
+    if (x.is_quantized() && x.type()->is<qint8>() && !x.has_row_scales()) {
+        auto codes = Tensor<std::uint8_t>::make(p->shape, x.where().memory);
+        if (!codes) return codes.error();
+        pool(reinterpret_cast<std::int8_t const*>(x.codes().data()), reinterpret_cast<std::int8_t*>(codes->data()));
+        return Activation(*x.type(), std::move(*codes), x.scale(), x.where_pointer()).from(x.source());
+    }
+    auto y = Tensor<float>::make(p->shape, x.where().memory);
+    if (!y) return y.error();
+    auto const values = x.floats();
+    if (!values) return values.error();
+    pool(values->data(), y->data());
+    return like(x, std::move(*y));
+}
+
+namespace detail {
+
+// y = sum over [begin, end) in both directions / count. range(o, direction) gives begin, end and what counts.
+struct average_range {
+    std::size_t begin, end, count;
+};
+template <class Rows, class Columns>
+Activation average(Activation const& x, pooled_shape const& p, Rows const& rows, Columns const& columns) {
+    auto y = Tensor<float>::make(p.shape, x.where().memory);
+    if (!y) return y.error();
+    auto const values = x.floats();
+    if (!values) return values.error();
+    float const* from = values->data();
+    float* to = y->data();
+    for (std::size_t plane = 0; plane != p.planes; ++plane, from += p.in.area())
+        for (std::size_t oy = 0; oy != p.out.height; ++oy)
+            for (std::size_t ox = 0; ox != p.out.width; ++ox) {
+                average_range const h = rows(oy), v = columns(ox);
+                float sum = 0.0f;
+                for (std::size_t iy = h.begin; iy != h.end; ++iy)
+                    for (std::size_t ix = v.begin; ix != v.end; ++ix) sum += from[iy * p.in.width + ix];
+                *to++ = sum / static_cast<float>(h.count * v.count);
+            }
+    return like(x, std::move(*y));
+}
+
+}  // namespace detail
+
+// Errors: as max_pool2d.
+inline Activation avg_pool2d(Activation const& x, size_2d kernel, avg_pool_options const& o = {}) {
+    if (!x) return x;
+    window const w{kernel, o.stride.value_or(kernel), o.padding};
+    auto const p = detail::pool_shape("avg_pool2d", x, [&](size_2d in) { return detail::pool_outputs(w, in); });
+    if (!p) return p.error();
+    auto const range = [&](std::size_t in, std::size_t kernel_size, std::size_t stride, std::size_t padding) {
+        return [=, counted = o.count_padding](std::size_t out) -> detail::average_range {
+            std::size_t const start = out * stride, stop = start + kernel_size;
+            std::size_t const begin = start > padding ? start - padding : 0, end = std::min(stop - padding, in);
+            return {begin, end, counted ? kernel_size : end - begin};
+        };
+    };
+    return detail::average(x, *p, range(p->in.height, kernel.height, w.stride.height, w.padding.height),
+                           range(p->in.width, kernel.width, w.stride.width, w.padding.width));
+}
+
+// Errors: the input's; an output or a picture without elements.
+inline Activation adaptive_avg_pool2d(Activation const& x, size_2d out) {
+    if (!x) return x;
+    auto const p = detail::pool_shape("adaptive_avg_pool2d", x, [&](size_2d in) -> result<size_2d> {
+        if (in.area() != 0 && out.area() != 0) return out;
+        return error(errc::shape_mismatch, "from ", in.height, " x ", in.width, " to ", out.height, " x ", out.width);
+    });
+    if (!p) return p.error();
+    auto const range = [](std::size_t in, std::size_t outputs) {
+        return [=](std::size_t o) -> detail::average_range {
+            std::size_t const begin = o * in / outputs, end = ceil_div((o + 1) * in, outputs);
+            return {begin, end, end - begin};
+        };
+    };
+    return detail::average(x, *p, range(p->in.height, out.height), range(p->in.width, out.width));
+}
+
+struct MaxPool2d {
+    size_2d kernel;
+    max_pool_options options{};
+    Activation operator()(Activation const& x) const { return max_pool2d(x, kernel, options); }
+};
+struct AvgPool2d {
+    size_2d kernel;
+    avg_pool_options options{};
+    Activation operator()(Activation const& x) const { return avg_pool2d(x, kernel, options); }
+};
+struct AdaptiveAvgPool2d {
+    size_2d output{1};
+    Activation operator()(Activation const& x) const { return adaptive_avg_pool2d(x, output); }
+};
+
+}  // namespace quanto::inline v0::nn
