@@ -13,7 +13,7 @@ struct Arguments {
     std::string data = "data/fashion-mnist";
     std::string model = "examples/fashion_mnist/fashion_mlp.safetensors";
     std::string out, json, svg;
-    std::size_t repeats = 101;
+    std::size_t repeats = 101, epochs = 2;
     bool help = false;
     std::string evaluate;  // a folder: what the program calls itself with
 
@@ -29,6 +29,7 @@ struct Arguments {
         "  --json FILE     write the rows as JSON, too\n"
         "  --svg FILE      draw accuracy and latency against size\n"
         "  --repeats N     latency is the median of up to N measurements (default: 101)\n"
+        "  --epochs N      tune int4 and int2 weights for N epochs; 0: not at all (default: 2)\n"
         "  --help          print this\n";
 
     static quanto::result<Arguments> parse(std::vector<std::string> const& words) {
@@ -49,15 +50,17 @@ struct Arguments {
                                         : word == "--json"    ? &a.json
                                         : word == "--svg"     ? &a.svg
                                         : word == "--repeats" ? &number
+                                        : word == "--epochs"  ? &number
                                         : word == "evaluate"  ? &a.evaluate
                                                               : nullptr;
             if (target == nullptr) return wrong("is not an option");
             if (i + 1 == words.size()) return wrong("needs a value");
             *target = words[++i];
             if (target != &number) continue;
-            auto const [end, code] = std::from_chars(number.data(), number.data() + number.size(), a.repeats);
+            std::size_t& count = word == "--epochs" ? a.epochs : a.repeats;
+            auto const [end, code] = std::from_chars(number.data(), number.data() + number.size(), count);
             if (code != std::errc{} || end != number.data() + number.size() || a.repeats == 0)
-                return wrong("is not a number of repeats");
+                return wrong("is not a number of them");
         }
         return a;
     }

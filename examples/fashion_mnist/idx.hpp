@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include <quanto/io/mapped_file.hpp>
@@ -47,10 +48,14 @@ struct Dataset {
 
     // Images first .. first + count as the rows of a matrix. Precondition: the data set has them.
     quanto::Tensor<float> images(std::size_t first, std::size_t count) const {
-        std::size_t const area = pixels.shape[1] * pixels.shape[2];
-        quanto::Tensor<float> x(count, area);
-        for (std::size_t i = 0; i != x.size(); ++i)
-            x[i] = (static_cast<float>(pixels[first * area + i]) / 255.0f - 0.2860f) / 0.3530f;
+        quanto::Tensor<float> x(count, area());
+        for (std::size_t i = 0; i != count; ++i) read(first + i, x.data() + i * area());
+        return x;
+    }
+    // The same for any images, in this order.
+    quanto::Tensor<float> images(std::span<std::uint32_t const> chosen) const {
+        quanto::Tensor<float> x(chosen.size(), area());
+        for (std::size_t i = 0; i != chosen.size(); ++i) read(chosen[i], x.data() + i * area());
         return x;
     }
 
@@ -64,5 +69,12 @@ struct Dataset {
         if (pixels->shape.front() != labels->shape.front() || pixels->shape[1] != 28 || pixels->shape[2] != 28)
             return quanto::error(quanto::errc::shape_mismatch, path, "-*: are not a label for each image of 28 x 28");
         return Dataset{std::move(*pixels), std::move(*labels)};
+    }
+
+private:
+    std::size_t area() const noexcept { return pixels.shape[1] * pixels.shape[2]; }
+    void read(std::size_t image, float* x) const noexcept {
+        for (std::size_t i = 0; i != area(); ++i)
+            x[i] = (static_cast<float>(pixels[image * area() + i]) / 255.0f - 0.2860f) / 0.3530f;
     }
 };

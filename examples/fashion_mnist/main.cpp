@@ -1,5 +1,5 @@
 // A network from float to each quantized form, the way an application does it:
-//     load a float checkpoint -> quantize -> calibrate -> freeze -> save;    in a new process: load -> use
+//     load a float checkpoint -> quantize -> calibrate -> tune -> freeze -> save;    in a new process: load -> use
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -20,6 +20,7 @@
 #include "latency.hpp"
 #include "mlp.hpp"
 #include "row.hpp"
+#include "training.hpp"
 
 namespace {
 
@@ -27,10 +28,14 @@ using namespace quanto;
 
 struct Scheme {
     std::optional<any_qtype> weights{}, activations{};
+    float learning_rate = 0.0f;  // of tuning; 0: not tuned
 
+    bool is_tuned() const { return learning_rate != 0.0f; }
     std::string weights_name() const { return std::string(weights ? weights->name() : "float32"); }
     std::string activations_name() const { return std::string(activations ? activations->name() : "none"); }
-    std::string folder_name() const { return weights_name() + (activations ? "-" + activations_name() : ""); }
+    std::string folder_name() const {
+        return weights_name() + (activations ? "-" + activations_name() : "") + (is_tuned() ? "-tuned" : "");
+    }
 };
 
 Scheme const schemes[] = {
@@ -45,6 +50,10 @@ Scheme const schemes[] = {
     {.weights = qint8{}, .activations = qfloat8_e4m3fn{}},
     {.weights = qint4{}, .activations = qint8{}},
     {.weights = qint4{}, .activations = qfloat8_e4m3fn{}},
+    {.weights = qint4{}, .learning_rate = 3e-4f},
+    {.weights = qint4{}, .activations = qint8{}, .learning_rate = 3e-4f},
+    {.weights = qint2{}, .learning_rate = 1e-3f},
+    {.weights = qint2{}, .activations = qint8{}, .learning_rate = 1e-3f},
 };
 
 // Says on a terminal how far things are; says nothing in a pipe or a log.
@@ -102,8 +111,10 @@ result<Mlp> load_float(std::string const& path) {
     return model;
 }
 
-// The model in the scheme's types, calibrated on 1,024 training images, frozen and saved.
-result<success> quantize_and_save(Mlp model, Scheme const& scheme, Dataset const& training, std::string const& folder) {
+// The model in the scheme's types, calibrated on 1,024 training images, tuned on all where the scheme says so, frozen
+// and saved.
+result<success> quantize_and_save(Mlp model, Scheme const& scheme, Dataset const& training, std::size_t epochs,
+                                  std::string const& folder, Progress& progress) {
     if (auto done = quantize(model, {.weights = scheme.weights, .activations = scheme.activations}); !done)
         return done.error();
     if (scheme.activations) {
@@ -111,6 +122,11 @@ result<success> quantize_and_save(Mlp model, Scheme const& scheme, Dataset const
         for (std::size_t first = 0; first != 1024; first += 128)
             if (auto y = model(training.images(first, 128)); !y) return y.error();
         if (auto done = calibrate.finish(); !done) return done.error();
+    }
+    if (scheme.is_tuned()) {
+        auto const said = [&](double loss) { progress.step("tuning: loss " + decimal(loss, 4, "-")); };
+        auto const done = train(model, training, {.epochs = epochs, .learning_rate = scheme.learning_rate}, said);
+        if (!done) return done.error();
     }
     freeze(model);
     std::error_code problem;
@@ -199,7 +215,8 @@ std::string draw(std::vector<Row> const& rows) {
     for (auto const& r : rows) {
         auto const brief = [](std::string const& name) { return name.starts_with("qfloat8_") ? name.substr(8) : name; };
         bool const activations = r.activations != "none";
-        std::string const label = brief(r.weights) + (activations ? " + " + brief(r.activations) : "");
+        std::string const label =
+            brief(r.weights) + (activations ? " + " + brief(r.activations) : "") + (r.tuned ? ", tuned" : "");
         double const size = static_cast<double>(r.bytes) / 1000;
         accuracy.points.push_back({size, r.top1, label, activations});
         single.points.push_back({size, r.latency_b1_us, label, activations});
@@ -246,11 +263,13 @@ result<success> run(std::string const& program, std::vector<std::string> const& 
     std::vector<Row> rows;
     std::vector<std::string> folders;
     for (auto const& scheme : schemes) {
+        if (scheme.is_tuned() && arguments->epochs == 0) continue;
         std::string const name = scheme.folder_name(), folder = *out / name;
         progress.step("[" + std::to_string(rows.size() + 1) + "/" + std::to_string(std::size(schemes)) + "] " + name);
-        if (auto done = quantize_and_save(*master, scheme, *training, folder); !done) return done.error().within(name);
+        if (auto done = quantize_and_save(*master, scheme, *training, arguments->epochs, folder, progress); !done)
+            return done.error().within(name);
 
-        Row row{.weights = scheme.weights_name(), .activations = scheme.activations_name()};
+        Row row{.weights = scheme.weights_name(), .activations = scheme.activations_name(), .tuned = scheme.is_tuned()};
         if (out->is_kept()) row.folder = folder;
         std::error_code problem;
         row.bytes = static_cast<std::size_t>(std::filesystem::file_size(folder + "/model.safetensors", problem));

@@ -12,6 +12,7 @@
 
 struct Row {
     std::string weights, activations;               // names of qtypes, "float32", "none"
+    bool tuned = false;                             // quantization-aware training came before freezing
     std::string folder{};                           // empty: not kept
     std::size_t bytes = 0;                          // of model.safetensors
     double bits_per_weight = 0;                     // codes, scales and shifts over the number of weights
@@ -30,12 +31,12 @@ inline std::string decimal(double value, int digits, std::string_view otherwise)
 
 inline std::string to_markdown(std::vector<Row> const& rows) {
     std::vector<std::vector<std::string>> cells = {
-        {"weights", "activations", "file, bytes", "bits per weight", "top-1, %", "same as float, %", "SQNR weights, dB",
-         "SQNR logits, dB", "us per image, batch 1", "us per image, batch 256"}};
+        {"weights", "activations", "tuned", "file, bytes", "bits per weight", "top-1, %", "same as float, %",
+         "SQNR weights, dB", "SQNR logits, dB", "us per image, batch 1", "us per image, batch 256"}};
     for (auto const& r : rows)
-        cells.push_back({r.weights, r.activations, std::to_string(r.bytes), decimal(r.bits_per_weight, 2, "-"),
-                         decimal(r.top1, 2, "-"), decimal(r.agreement, 2, "-"), decimal(r.weights_db, 1, "-"),
-                         decimal(r.logits_db, 1, "-"), decimal(r.latency_b1_us, 1, "-"),
+        cells.push_back({r.weights, r.activations, r.tuned ? "yes" : "no", std::to_string(r.bytes),
+                         decimal(r.bits_per_weight, 2, "-"), decimal(r.top1, 2, "-"), decimal(r.agreement, 2, "-"),
+                         decimal(r.weights_db, 1, "-"), decimal(r.logits_db, 1, "-"), decimal(r.latency_b1_us, 1, "-"),
                          decimal(r.latency_b256_us, 2, "-")});
     std::vector<std::size_t> width(cells.front().size());
     for (auto const& line : cells)
@@ -45,12 +46,12 @@ inline std::string to_markdown(std::vector<Row> const& rows) {
     for (std::size_t l = 0; l != cells.size(); ++l) {
         for (std::size_t c = 0; c != width.size(); ++c) {
             std::string const pad(width[c] - cells[l][c].size(), ' ');
-            text += c < 2 ? "| " + cells[l][c] + pad + " " : "| " + pad + cells[l][c] + " ";
+            text += c < 3 ? "| " + cells[l][c] + pad + " " : "| " + pad + cells[l][c] + " ";
         }
         text += "|\n";
         if (l != 0) continue;
         for (std::size_t c = 0; c != width.size(); ++c)
-            text += "| " + std::string(width[c] - 1, '-') + (c < 2 ? "- " : ": ");
+            text += "| " + std::string(width[c] - 1, '-') + (c < 3 ? "- " : ": ");
         text += "|\n";
     }
     return text;
@@ -79,7 +80,7 @@ inline std::string to_json(std::vector<Row> const& rows) {
         string("weights", r.weights);
         string("activations", r.activations);
         key("tuned");
-        text += "false";
+        text += r.tuned ? "true" : "false";
         key("bytes");
         text += std::to_string(r.bytes);
         number("bits_per_weight", r.bits_per_weight);

@@ -30,12 +30,10 @@ inline result<Tensor<float>> values_of(Weight const& w, memory_ref memory) {
     return values;
 }
 
-// The same as a matrix (rows, rest), transposed.
-inline result<Tensor<float>> transposed(Weight const& w, memory_ref memory) {
-    auto const values = values_of(w, memory);
-    if (!values) return values;
+// A weight as a matrix (rows, rest).
+inline matrix_view<float const> matrix_of(Tensor<float> const& w) noexcept {
     std::size_t const rows = w.shape().front();
-    return transposed({values->data(), rows, rows == 0 ? 0 : values->size() / rows}, memory);
+    return {w.data(), rows, rows == 0 ? 0 : w.size() / rows};
 }
 
 // dx, in the shape of x. w (N, K): the weight as a matrix (N, rest).
@@ -44,7 +42,9 @@ inline result<Tensor<float>> input_gradient(Tape& tape, matrix_view<float const>
     Tensor<float> own;
     auto wt = tape.transposed(&w);
     if (wt.data == nullptr) {
-        auto made = transposed(w, where.memory);
+        auto const values = values_of(w, where.memory);
+        if (!values) return values;
+        auto made = transposed(matrix_of(*values), where.memory);
         if (!made) return made;
         own = std::move(*made);
         wt = std::as_const(own).view();

@@ -130,6 +130,9 @@ private:
                                product_options const& options) const {
         auto const values = x.floats();
         if (!values) return values.error();
+        if (where.tape != nullptr)
+            if (auto const w = where.tape->values(&weight); w.data != nullptr)
+                return where.backend.matmul(*values, w, y), false;
         if (reads_panels(where)) {
             auto const done = where.backend.matmul(*values, *weight.prepared(), y, options);
             if (!done) return done.error();

@@ -77,7 +77,7 @@ public:
     // The parameter at this address gets a gradient, too. Precondition: it stays there.
     void watch(void const* parameter) {
         auto const at = find(parameter);
-        if (at == watched_.end() || at->parameter != parameter) watched_.insert(at, watched{parameter, {}, {}});
+        if (at == watched_.end() || at->parameter != parameter) watched_.insert(at, watched{parameter, {}, {}, {}});
     }
     bool watches(void const* parameter) const noexcept { return gradient(parameter) != nullptr; }
     // What has arrived; null where it is not watched, empty where nothing came.
@@ -86,11 +86,18 @@ public:
         return at == watched_.end() || at->parameter != parameter ? nullptr : &at->gradient;
     }
 
-    // The values of the weight at this address as the forward pass reads them, transposed (rest, rows): what gradients
-    // of its input are multiplied with. They are lent for the time until the weight changes; without data where nobody
-    // does.
-    void lend_transposed(void const* weight, matrix_view<float const> values) noexcept {
-        if (auto const at = find(weight); at != watched_.end() && at->parameter == weight) at->transposed = values;
+    // The values of the weight at this address that a pass multiplies with, dequantized, as a matrix (rows, rest), and
+    // transposed, which is what gradients of its input are multiplied with. Who changes weights may lend them until the
+    // next change; without data where nobody does.
+    void lend(void const* weight, matrix_view<float const> values, matrix_view<float const> transposed) noexcept {
+        auto const at = find(weight);
+        if (at == watched_.end() || at->parameter != weight) return;
+        at->values = values;
+        at->transposed = transposed;
+    }
+    matrix_view<float const> values(void const* weight) noexcept {
+        auto const at = find(weight);
+        return at == watched_.end() || at->parameter != weight ? matrix_view<float const>() : at->values;
     }
     matrix_view<float const> transposed(void const* weight) noexcept {
         auto const at = find(weight);
@@ -141,7 +148,7 @@ private:
     struct watched {
         void const* parameter;
         Tensor<float> gradient;
-        matrix_view<float const> transposed;
+        matrix_view<float const> values, transposed;
         bool reads_transposed = false;
     };
 

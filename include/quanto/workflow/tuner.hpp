@@ -106,7 +106,7 @@ private:
         any_tensor* tensor = nullptr;
         dtype type = dtype::f32;
         Tensor<float> values{}, gradient{}, state[2]{};
-        Tensor<float> transposed{};  // of a weight, if its input has a gradient
+        Tensor<float> dequantized{}, transposed{};  // of a weight: as passes read it
         bool is_transposed = false;
         std::optional<error> problem{};
 
@@ -249,13 +249,25 @@ private:
             return std::nullopt;
         }
         if (auto done = p.weight->set(std::move(*stored)); !done) return done.error();
-        // What the first step's gradients asked for, the following ones find.
+        return lend(p);
+    }
+    // What every part of the next batch needs of a weight, once: its values where it is quantized, and transposed where
+    // the gradients of the first step asked for that.
+    std::optional<error> lend(parameter& p) {
         for (auto& s : shards_) p.is_transposed |= s.tape.reads_transposed(p.weight);
-        if (!p.is_transposed) return std::nullopt;
-        auto transposed = nn::detail::transposed(*p.weight, options_.memory);
-        if (!transposed) return transposed.error();
-        p.transposed = std::move(*transposed);
-        for (auto& s : shards_) s.tape.lend_transposed(p.weight, std::as_const(p.transposed).view());
+        if (p.weight->quantized() != nullptr) {
+            auto values = nn::detail::values_of(*p.weight, options_.memory);
+            if (!values) return values.error();
+            p.dequantized = std::move(*values);
+        }
+        Tensor<float> const& values = p.dequantized ? p.dequantized : p.values;
+        if (p.is_transposed) {
+            auto made = nn::detail::transposed(nn::detail::matrix_of(values), options_.memory);
+            if (!made) return made.error();
+            p.transposed = std::move(*made);
+        }
+        for (auto& s : shards_)
+            s.tape.lend(p.weight, nn::detail::matrix_of(values), std::as_const(p.transposed).view());
         return std::nullopt;
     }
 
