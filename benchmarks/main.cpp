@@ -103,6 +103,7 @@ int main(int argc, char** argv) {
     if (benchmark::ReportUnrecognizedArguments(count, rest.data())) return 2;
 
     table t(seconds);
+    add_panel_products(t);
     add_float_products(t);
     add_peers(t);
 

@@ -47,6 +47,19 @@ concept Backend = requires(B const& b, matrix_view<float const> x, matrix_view<f
 }
 &&detail::multiplies_all<B, qint2, qint4, qint8, qfloat8_e4m3fn, qfloat8_e4m3fnuz, qfloat8_e5m2>;
 
+// Float weights in their storage type, with memory for a workspace.
+template <class B>
+concept StorageBackend = Backend<B> &&
+    requires(B const& b, matrix_view<float const> x, matrix_view<float const> w, matrix_view<float16 const> w16,
+             matrix_view<bfloat16 const> wb16, matrix_view<float> y, memory_ref workspace) {
+    { b.matmul(x, w, y, workspace) }
+    noexcept->std::same_as<void>;
+    { b.matmul(x, w16, y, workspace) }
+    noexcept->std::same_as<void>;
+    { b.matmul(x, wb16, y, workspace) }
+    noexcept->std::same_as<void>;
+};
+
 // Errors of prepare: out_of_memory; of the products: shape_mismatch, out_of_memory (for the workspace, options.memory).
 template <class B>
 concept PreparingBackend = Backend<B> &&
@@ -96,6 +109,13 @@ template <Backend B>
 result<success> matmul(B const& backend, matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y) {
     if (auto ok = check_matmul(x.rows, x.cols, w.rows, w.cols, y.rows, y.cols); !ok) return ok;
     return backend.matmul(x, w, y), success{};
+}
+
+template <StorageBackend B, FloatStorage S>
+result<success> matmul(B const& backend, matrix_view<float const> x, matrix_view<S const> w, matrix_view<float> y,
+                       memory_ref workspace = {}) {
+    if (auto ok = check_matmul(x.rows, x.cols, w.rows, w.cols, y.rows, y.cols); !ok) return ok;
+    return backend.matmul(x, w, y, workspace), success{};
 }
 
 template <Backend B>

@@ -21,6 +21,9 @@ class backend_ref {
     struct entry {
         quantized<Q> matmul;
     };
+    template <FloatStorage S>
+    using dense = void (*)(void const*, matrix_view<float const>, matrix_view<S const>, matrix_view<float>,
+                           memory_ref) noexcept;
     struct operations : entry<qint2>,
                         entry<qint4>,
                         entry<qint8>,
@@ -28,9 +31,12 @@ class backend_ref {
                         entry<qfloat8_e4m3fnuz>,
                         entry<qfloat8_e5m2> {
         std::string_view (*name)(void const*) noexcept;
-        void (*dense)(void const*, matrix_view<float const>, matrix_view<float const>, matrix_view<float>) noexcept;
+        dense<float> f32;
         void (*int8)(void const*, matrix_view<std::int8_t const>, float, qtensor_view<qint8> const&,
                      matrix_view<float>) noexcept;
+        // Null where the backend multiplies float32 only.
+        dense<float16> f16;
+        dense<bfloat16> bf16;
         // Null where the backend does not read panels.
         bool (*prepares)(void const*, any_qtype) noexcept;
         result<panels> (*prepare)(void const*, any_qtensor const&, memory_ref) noexcept;
@@ -64,10 +70,17 @@ class backend_ref {
                      entry_of<From, qfloat8_e4m3fnuz>,
                      entry_of<From, qfloat8_e5m2>,
                      [](void const* b) noexcept -> std::string_view { return From::get(b).name(); },
-                     [](void const* b, matrix_view<float const> x, matrix_view<float const> w,
-                        matrix_view<float> y) noexcept { From::get(b).matmul(x, w, y); },
+                     [](void const* b, matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y,
+                        [[maybe_unused]] memory_ref workspace) noexcept {
+                         if constexpr (StorageBackend<B>)
+                             From::get(b).matmul(x, w, y, workspace);
+                         else
+                             From::get(b).matmul(x, w, y);
+                     },
                      [](void const* b, matrix_view<std::int8_t const> x, float x_scale, qtensor_view<qint8> const& w,
                         matrix_view<float> y) noexcept { From::get(b).matmul(x, x_scale, w, y); },
+                     nullptr,
+                     nullptr,
                      nullptr,
                      nullptr,
                      nullptr,
@@ -78,6 +91,12 @@ class backend_ref {
                      [](void const* b, std::size_t, panels const&, product_input) noexcept -> kernel_choice {
                          return {"matmul", From::get(b).name(), "this backend says no more"};
                      }};
+        if constexpr (StorageBackend<B>) {
+            o.f16 = [](void const* b, matrix_view<float const> x, matrix_view<float16 const> w, matrix_view<float> y,
+                       memory_ref workspace) noexcept { From::get(b).matmul(x, w, y, workspace); };
+            o.bf16 = [](void const* b, matrix_view<float const> x, matrix_view<bfloat16 const> w, matrix_view<float> y,
+                        memory_ref workspace) noexcept { From::get(b).matmul(x, w, y, workspace); };
+        }
         if constexpr (PreparingBackend<B>) {
             o.prepares = [](void const* b, any_qtype type) noexcept { return From::get(b).prepares(type); };
             o.prepare = [](void const* b, any_qtensor const& w, memory_ref memory) noexcept -> result<panels> {
@@ -127,8 +146,27 @@ public:
     void matmul(matrix_view<float const> x, any_qtensor const& w, matrix_view<float> y) const noexcept {
         w.visit([&]<QType Q>(qtensor_view<Q> const& v) { matmul(x, v, y); });
     }
-    void matmul(matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y) const noexcept {
-        operations_->dense(backend_, x, w, y);
+    void matmul(matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y,
+                memory_ref workspace = {}) const noexcept {
+        operations_->f32(backend_, x, w, y, workspace);
+    }
+    // Whether it multiplies weights stored as that float type. f32: always.
+    bool multiplies(dtype type) const noexcept {
+        return type == dtype::f32 || (is_float_storage(type) && operations_->f16 != nullptr);
+    }
+    // Precondition: w has two dimensions, and multiplies(w.type()).
+    void matmul_stored(matrix_view<float const> x, any_tensor const& w, matrix_view<float> y,
+                       memory_ref workspace = {}) const noexcept {
+        auto const values = [&]<class S>(S const* data) {
+            return matrix_view<S const>(data, w.shape().front(), w.shape().back());
+        };
+        std::byte const* const data = w.bytes().data();
+        if (w.type() == dtype::f32)
+            operations_->f32(backend_, x, values(reinterpret_cast<float const*>(data)), y, workspace);
+        else if (w.type() == dtype::f16)
+            operations_->f16(backend_, x, values(reinterpret_cast<float16 const*>(data)), y, workspace);
+        else
+            operations_->bf16(backend_, x, values(reinterpret_cast<bfloat16 const*>(data)), y, workspace);
     }
     void matmul(matrix_view<std::int8_t const> x, float x_scale, qtensor_view<qint8> const& w,
                 matrix_view<float> y) const noexcept {

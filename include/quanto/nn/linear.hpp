@@ -142,9 +142,12 @@ private:
         if (weight.is_frozen())
             return error(errc::unsupported, "the portable form of the weight was released, and the backend ",
                          where.backend.name(), " does not read the prepared one");
-        auto const w = FloatView::of(*weight.master(), where.memory);
+        any_tensor const& master = *weight.master();
+        if (where.backend.multiplies(master.type()))
+            return where.backend.matmul_stored(*values, master, y, where.memory), false;
+        auto const w = FloatView::of(master, where.memory);
         if (!w) return w.error();
-        return where.backend.matmul(*values, matrix_view<float const>(w->view()), y), false;
+        return where.backend.matmul(*values, matrix_view<float const>(w->view()), y, where.memory), false;
     }
 };
 

@@ -1,0 +1,125 @@
+// Products with prepared weights (panels): the goals of the library, one row each.
+// Weights of GEMV rotate through more than any cache holds. What the product does to x (digits, int8) is in the time.
+#include <quanto/backend/cpu_backend.hpp>
+
+#include "operands.hpp"
+#include "table.hpp"
+
+namespace benchmarks {
+namespace {
+
+using namespace quanto;
+
+enum class input { f32, dynamic_int8, int8 };
+
+// Of M rows and a weight of qtype Q. M = 1: from memory.
+template <QType Q>
+subject panel_product(shape s, std::size_t group, input in, cpu_options const& options) {
+    struct operands {
+        huge_pages pages;
+        cpu_backend backend;
+        std::vector<panels> weights{};
+        std::size_t next = 0;
+        QTensor<Q> portable{};
+        Tensor<float> x{}, y{};
+        Tensor<std::int8_t> codes{};
+    };
+    auto o = std::make_shared<operands>(operands{{}, cpu_backend(options)});
+    o->portable = *quantize<Q>(random_values<float16>(s.n, s.k, 2), default_optimizer<Q>{}, {.group = group});
+    memory_ref const memory(&o->pages);
+    any_qtensor const w(o->portable);
+    do o->weights.push_back(*o->backend.prepare(w, memory));
+    while (s.m == 1 && o->weights.size() < copies_beyond_caches(o->weights.front().bytes().size()));
+    o->x = random_values(s.m, s.k, 1);
+    o->y = Tensor<float>(s.m, s.n);
+    if (in == input::int8) {
+        o->codes = Tensor<std::int8_t>(s.m, s.k);
+        for (std::size_t i = 0; i != o->x.size(); ++i) {
+            o->codes[i] = static_cast<std::int8_t>(nearest_integer(o->x[i] * 127.0f));
+            o->x[i] = static_cast<float>(o->codes[i]) * 0.0078125f;
+        }
+    }
+    auto const run = [o, in] {
+        panels const& weight = o->weights[o->next];
+        o->next = (o->next + 1) % o->weights.size();
+        product_options const how{.accuracy = in == input::dynamic_int8 ? product_accuracy::dynamic_int8
+                                                                        : product_accuracy::exact};
+        auto const done = in == input::int8 ? o->backend.matmul(matrix_view<std::int8_t const>(o->codes), 0.0078125f,
+                                                                weight, matrix_view<float>(o->y), how)
+                                            : o->backend.matmul(matrix_view<float const>(o->x), weight,
+                                                                matrix_view<float>(o->y), how);
+        if (!done) std::abort();
+    };
+    // Dynamic int8 rounds x to 1/127 of the largest, by half of that at most: relative to an average |x| of 1/2, 1/127.
+    return {static_cast<double>(o->weights.front().bytes().size()), s.operations(), run, [o, s, in] {
+                return check_product(
+                    o->x, [&](std::size_t n, std::size_t k) { return o->portable[n * s.k + k]; }, o->y,
+                    in == input::dynamic_int8 ? 1.0 / 64 : 0);
+            }};
+}
+
+struct adder {
+    table& t;
+
+    template <QType Q>
+    void operator()(std::string const& title, shape s, std::size_t group, input in, limit bound, double goal,
+                    std::string_view isa = {}) const {
+        t.add({title + ", " + s.text() + (isa.empty() ? "" : ", " + std::string(isa)), bound, goal},
+              [=] { return panel_product<Q>(s, group, in, {.force_isa = isa}); });
+    }
+    template <QType Q>
+    void two_threads(std::string const& title, shape s, std::size_t group, input in, limit bound, double goal) const {
+        table& all = t;
+        t.add({title + ", " + s.text(), bound, goal, 2},
+              [=, &all] { return panel_product<Q>(s, group, in, {.executor = executor_ref(all.two_threads())}); });
+    }
+};
+
+}  // namespace
+
+void add_panel_products(table& t) {
+    adder const add{t};
+    shape const gemv{1, 4096, 4096}, large{512, 4096, 4096}, small{16, 4096, 4096};
+    using enum limit;
+
+    add.operator()<qint4>("GEMV W4 g128 x dynamic int8", gemv, 128, input::dynamic_int8, read_dram, 0.95);
+    add.operator()<qint4>("GEMV W4 g128 x f32", gemv, 128, input::f32, read_dram, 0.90);
+    add.operator()<qint2>("GEMV W2 g128 x dynamic int8", gemv, 128, input::dynamic_int8, read_dram, 0.92);
+    add.operator()<qint8>("GEMV W8 x dynamic int8", gemv, 0, input::dynamic_int8, read_dram, 0.95);
+    add.operator()<qint8>("GEMV W8 x f32", gemv, 0, input::f32, read_dram, 0);
+    add.operator()<qfloat8_e4m3fn>("GEMV e4m3fn x f32", gemv, 0, input::f32, read_dram, 0.92);
+    add.operator()<qfloat8_e4m3fnuz>("GEMV e4m3fnuz x f32", gemv, 0, input::f32, read_dram, 0.92);
+    add.operator()<qfloat8_e5m2>("GEMV e5m2 x f32", gemv, 0, input::f32, read_dram, 0.92);
+
+    add.operator()<qint8>("GEMM W8A8", large, 0, input::int8, dot_int8, 0.95);
+    add.operator()<qint8>("GEMM W8A8", small, 0, input::int8, dot_int8, 0.88);
+    add.operator()<qint4>("GEMM W4A8 g128", large, 128, input::int8, dot_int8, 0.90);
+    add.operator()<qint4>("GEMM W4A8 g128", small, 128, input::int8, dot_int8, 0.75);
+    add.operator()<qint4>("GEMM W4 g128 x f32", large, 128, input::f32, fma_f32, 1.20);
+    add.operator()<qint4>("GEMM W4 g128 x f32", small, 128, input::f32, fma_f32, 1.05);
+    add.operator()<qfloat8_e4m3fn>("GEMM e4m3fn x f32", large, 0, input::f32, fma_f32, 0.88);
+    add.operator()<qfloat8_e4m3fn>("GEMM e4m3fn x f32", small, 0, input::f32, fma_f32, 0);
+
+    // Shapes that real models have: three quarters of the goals.
+    for (shape const s : {shape{1, 1536, 576}, {1, 576, 1536}, {1, 49152, 576}})
+        add.operator()<qint4>("GEMV W4 g64 x f32", s, 64, input::f32, read_dram, 0.90 * 0.75);
+    add.operator()<qint4>("GEMM W4 g64 x f32", {3, 1536, 576}, 64, input::f32, fma_f32, 0);
+    add.operator()<qint8>("GEMM W8A8", {512, 1536, 576}, 0, input::int8, dot_int8, 0.95 * 0.75);
+    add.operator()<qint8>("GEMM W8A8", {512, 10, 172}, 0, input::int8, dot_int8, 0);
+
+    add.operator()<qint4>("GEMV W4 g128 x dynamic int8", gemv, 128, input::dynamic_int8, read_dram, 0.90, "avx2");
+    add.operator()<qint4>("GEMV W4 g128 x f32", gemv, 128, input::f32, read_dram, 0, "avx2");
+    add.operator()<qfloat8_e4m3fn>("GEMV e4m3fn x f32", gemv, 0, input::f32, read_dram, 0, "avx2");
+    add.operator()<qint4>("GEMM W4A8 g128", large, 128, input::int8, dot_int8_256, 0.55, "avx2");
+    add.operator()<qint8>("GEMM W8A8", large, 0, input::int8, fma_f32, 1.40, "avx2");
+    add.operator()<qint4>("GEMM W4 g128 x f32", large, 128, input::f32, fma_f32, 0, "avx2");
+    add.operator()<qfloat8_e4m3fn>("GEMM e4m3fn x f32", large, 0, input::f32, fma_f32, 0, "avx2");
+
+    // 1.8 times one thread.
+    add.two_threads<qint8>("GEMM W8A8", large, 0, input::int8, dot_int8, 0.95 * 0.9);
+    add.two_threads<qint4>("GEMM W4A8 g128", large, 128, input::int8, dot_int8, 0.90 * 0.9);
+    add.two_threads<qint4>("GEMM W4 g128 x f32", large, 128, input::f32, fma_f32, 1.20 * 0.9);
+    add.two_threads<qfloat8_e4m3fn>("GEMM e4m3fn x f32", large, 0, input::f32, fma_f32, 0.88 * 0.9);
+}
+
+}  // namespace benchmarks
