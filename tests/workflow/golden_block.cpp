@@ -16,7 +16,8 @@ struct Block {
             return nn::transpose(nn::unflatten(t, 2, {heads, 32 / heads}), 1, 2);
         };
         auto const h = norm1(x);
-        auto const mixed = nn::attention(split(q(h)), split(k(h)), split(v(h)), {.quantize_probabilities = false});
+        auto const queries = split(q(h)), keys = split(k(h)), values = split(v(h));
+        auto const mixed = nn::attention(queries, keys, values, {.quantize_probabilities = false});
         auto const y = x + o(nn::view(nn::transpose(mixed, 1, 2), x.shape()));
         return y + fc2(nn::gelu(fc1(norm2(y))));
     }
