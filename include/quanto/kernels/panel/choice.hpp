@@ -11,7 +11,7 @@
 namespace quanto::inline v0 {
 
 enum class product_input : std::uint8_t { f32, dynamic_int8, int8 };
-enum class panel_kernel : std::uint8_t { definition, portable, avx512vnni };
+enum class panel_kernel : std::uint8_t { definition, portable, avx2, avx512, avx512vnni };
 
 struct panel_choice {
     panel_kernel kernel;
@@ -31,6 +31,8 @@ struct panel_kernel_name {
                                                                               : "_f32_panel_";
         std::string_view const kernel = Kernel == panel_kernel::definition ? "definition"
                                         : Kernel == panel_kernel::portable ? "portable"
+                                        : Kernel == panel_kernel::avx2     ? "avx2"
+                                        : Kernel == panel_kernel::avx512   ? "avx512"
                                                                            : "avx512vnni";
         for (std::string_view part : {std::string_view("matmul_"), std::string_view(Q::name), input, kernel})
             for (char c : part) text[size++] = c;
@@ -50,7 +52,7 @@ panel_choice chosen(any_qtype type, std::string_view reason) noexcept {
 
 // Whether panels of that type have a kernel of their own on `target`. Without one the portable form multiplies faster.
 constexpr bool has_panel_kernel(isa_choice const& target, any_qtype type) noexcept {
-    return target.vnni && !type.is_floating_point();
+    return type.is_floating_point() ? target.target != isa::portable : target.vnni;
 }
 
 // `target`: the instruction sets that may be used. Without a kernel that rounds x to int8, dynamic_int8 is as exact as
@@ -70,10 +72,12 @@ inline panel_choice choose_panel_kernel(isa_choice const& target, panels const& 
         return take.template operator()<panel_kernel::definition>("the weight has codes that are NaN or infinite");
     if (input != product_input::f32 && w.layout().group > longest_int8)
         return take.template operator()<panel_kernel::definition>("groups longer than 2^17 may overflow int32");
-    if (has_panel_kernel(target, w.type())) return take.template operator()<panel_kernel::avx512vnni>(target.reason);
-    if (w.type().is_floating_point())
-        return take.template operator()<panel_kernel::portable>("the only kernel for float8 panels");
-    return take.template operator()<panel_kernel::portable>("without AVX-512 VNNI, the only kernel for integer panels");
+    if (!has_panel_kernel(target, w.type()))
+        return take.template operator()<panel_kernel::portable>(
+            "the only kernel for panels without vector instructions");
+    if (!w.type().is_floating_point()) return take.template operator()<panel_kernel::avx512vnni>(target.reason);
+    if (target.target == isa::avx512) return take.template operator()<panel_kernel::avx512>(target.reason);
+    return take.template operator()<panel_kernel::avx2>(target.reason);
 }
 
 }  // namespace quanto::inline v0

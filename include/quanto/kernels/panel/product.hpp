@@ -6,31 +6,11 @@
 
 #include <quanto/kernels/panel/avx512vnni.hpp>
 #include <quanto/kernels/panel/choice.hpp>
+#include <quanto/kernels/panel/float8.hpp>
 #include <quanto/kernels/panel/portable.hpp>
+#include <quanto/kernels/panel/workspace.hpp>
 
 namespace quanto::inline v0::detail {
-
-// Bytes for one call, aligned to a line and not initialized: few of them on the stack. data() is null where there is no
-// memory.
-class workspace {
-public:
-    workspace(std::size_t size, memory_ref memory) noexcept
-        : memory_(memory),
-          size_(size),
-          data_(size <= sizeof small_ ? small_ : static_cast<std::byte*>(memory.allocate(size, storage::alignment))) {}
-    workspace(workspace const&) = delete;
-    workspace& operator=(workspace const&) = delete;
-    ~workspace() {
-        if (data_ != small_ && data_ != nullptr) memory_.deallocate(data_, size_, storage::alignment);
-    }
-    std::byte* data() noexcept { return data_; }
-
-private:
-    memory_ref memory_;
-    std::size_t size_;
-    alignas(storage::alignment) std::byte small_[8192];
-    std::byte* data_;
-};
 
 // The kernels of an instruction set: rows(m), those of the tile that takes m rows of x; pack, of such a tile.
 #if QUANTO_TARGETS_X86
@@ -121,6 +101,13 @@ template <class T, class Split>
 result<success> multiply_panels(panel_kernel kernel, panel_operands<T> const& o, Split const& split) noexcept {
 #if QUANTO_TARGETS_X86
     if (kernel == panel_kernel::avx512vnni) return multiply_tiles<avx512vnni_tiles>(o, split);
+    if (kernel == panel_kernel::avx512 || kernel == panel_kernel::avx2)
+        return o.w.type().visit([&]<QType Q>(Q) -> result<success> {
+            if constexpr (Q::is_floating_point)
+                return multiply_float8<Q>(kernel == panel_kernel::avx512 ? isa::avx512 : isa::avx2, o, split);
+            else
+                return error(errc::unsupported, "matmul: ", Q::name, " in a float8 kernel");
+        });
 #endif
     split(o.w.layout().panels(), o.x.rows * o.w.rows() * o.w.cols(), [&](std::size_t begin, std::size_t end) {
         o.w.type().visit([&]<QType Q>(Q) {
