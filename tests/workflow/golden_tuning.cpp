@@ -9,12 +9,20 @@
 namespace {
 using namespace golden;
 
+any_tensor initial(io::SafetensorsFile const& file, std::string const& name) {
+    auto const* const t = file.find(name);
+    if (t == nullptr) FAIL(name);
+    return floats(*t);
+}
 auto linear_net(io::SafetensorsFile const& file) {
-    auto const get = [&](char const* name) {
-        return any_tensor(floats(*file.find(std::string("linear.initial.") + name)));
-    };
+    auto const get = [&](char const* name) { return initial(file, std::string("linear.initial.") + name); };
     return nn::Sequential{nn::Linear(get("0.weight"), get("0.bias")), nn::ReLU{},
                           nn::Linear(get("2.weight"), get("2.bias"))};
+}
+auto conv_net(io::SafetensorsFile const& file) {
+    auto const get = [&](char const* name) { return initial(file, std::string("conv.initial.") + name); };
+    return nn::Sequential{nn::Conv2d(get("0.weight"), get("0.bias"), {.padding = 1}), nn::ReLU{}, nn::Flatten{},
+                          nn::Linear(get("3.weight"), get("3.bias"))};
 }
 
 // 1e-5 of the largest value, as the golden README derives.
@@ -97,10 +105,12 @@ TEST_CASE("gradients and five steps of SGD and Adam are those of Python quanto")
     if (!file) FAIL(file.error().c_str());
     std::size_t count = 0;
     for (auto const& c : json("tuning.json")) {
-        if (c["net"] != "linear") continue;
-        check_case(c, *file, linear_net(*file));
+        if (c["net"] == "linear")
+            check_case(c, *file, linear_net(*file));
+        else
+            check_case(c, *file, conv_net(*file));
         ++count;
     }
-    CHECK(count == 12);
+    CHECK(count == 24);
 }
 #endif

@@ -76,7 +76,41 @@ struct BatchNorm {
                 for (std::size_t i = 0; i != area; ++i) plane[i] = plane[i] * factor + offset;
             }
         }
-        return like(x, std::move(*y));
+        Activation out = like(x, std::move(*y));
+        if (x.tape() == nullptr) return out;
+        return recorded(std::move(out), [this, x](Tape& tape, Tensor<float> dy) { return backward(tape, x, dy); });
+    }
+
+private:
+    // The running statistics are constants: dx = dy * factor, dw = sum of dy * (x - mean) / sqrt(var + eps), db = sum
+    // of dy, for each channel.
+    result<success> backward(Tape& tape, Activation const& x, Tensor<float>& dy) const {
+        auto const memory = x.where().memory;
+        auto const values = x.floats();
+        auto dw = Tensor<float>::make({channels()}, memory), db = Tensor<float>::make({channels()}, memory);
+        if (!values) return values.error();
+        if (!dw || !db) return (dw ? db : dw).error();
+        std::size_t const images = x.shape().front(), area = images == 0 ? 0 : dy.size() / images / channels();
+        for (std::size_t c = 0; c != channels(); ++c) {
+            auto const factor = static_cast<float>(channel(c).factor);
+            double const mean = static_cast<double>(running_mean[c]);
+            double sum = 0, dot = 0;
+            for (std::size_t n = 0; n != images; ++n) {
+                float* const g = dy.data() + (n * channels() + c) * area;
+                float const* const v = values->data() + (n * channels() + c) * area;
+                for (std::size_t i = 0; i != area; ++i) {
+                    sum += static_cast<double>(g[i]);
+                    dot += static_cast<double>(g[i]) * (static_cast<double>(v[i]) - mean);
+                    g[i] *= factor;
+                }
+            }
+            double const deviation = std::sqrt(static_cast<double>(running_var[c]) + static_cast<double>(eps));
+            (*dw)[c] = static_cast<float>(dot / deviation);
+            (*db)[c] = static_cast<float>(sum);
+        }
+        if (auto done = tape.add_to(&weight, std::move(dw)); !done) return done;
+        if (auto done = tape.add_to(&bias, std::move(db)); !done) return done;
+        return tape.add(x.node(), std::move(dy));
     }
 };
 

@@ -12,7 +12,7 @@
 
 #include <quanto/kernels/convolution/depthwise.hpp>
 #include <quanto/kernels/convolution/patches.hpp>
-#include <quanto/nn/gradient.hpp>
+#include <quanto/nn/convolution_gradient.hpp>
 #include <quanto/nn/module.hpp>
 #include <quanto/nn/quantizable.hpp>
 #include <quanto/nn/weight.hpp>
@@ -62,7 +62,10 @@ struct convolution {
         if (!y) return y.error().within(name);
         if (y->size() != 0)
             if (auto done = compute(x, layout, *y, where); !done) return done.error().within(name);
-        return activation.quantized_output(like(x, std::move(*y)));
+        Activation result = like(x, std::move(*y));
+        if (x.tape() != nullptr)
+            result = recorded(std::move(result), convolution_gradient{weight, bias, layout, groups, x});
+        return activation.quantized_output(std::move(result));
     }
 
 private:
@@ -120,25 +123,29 @@ private:
         }
         auto const values = x.floats();
         if (!values) return values.error();
-        if (prepared != nullptr)
+        auto const lent = where.tape != nullptr ? where.tape->values(&weight) : matrix_view<float const>();
+        if (prepared != nullptr && lent.data == nullptr)
             return multiply_patches(values->data(), layout, to.without_bias(),
                                     [&](auto patches, std::size_t, auto out) {
                                         return where.backend.matmul(patches, *prepared, out, options);
                                     });
-        if (auto const* const q = weight.quantized(); q != nullptr && groups == 1)
+        if (auto const* const q = weight.quantized(); q != nullptr && groups == 1 && lent.data == nullptr)
             return multiply_patches(values->data(), layout, to, [&](auto patches, std::size_t, auto out) {
                 where.backend.matmul(patches, *q, out);
                 return result<success>(success{});
             });
         Tensor<float> dequantized;
-        if (weight.scheme()) {
+        bool const dequantizes = weight.scheme() && lent.data == nullptr;
+        if (dequantizes) {
             auto made = values_of(weight, where.memory);
             if (!made) return made.error();
             dequantized = std::move(*made);
         }
         auto const master = weight.scheme() ? FloatView() : FloatView::of(*weight.master(), where.memory);
         if (!master) return master.error();
-        float const* const w = weight.scheme() ? std::as_const(dequantized).data() : master->view().data();
+        float const* const w = lent.data != nullptr ? lent.data
+                               : dequantizes        ? std::as_const(dequantized).data()
+                                                    : master->view().data();
         if (layout.channels == 1) return convolve_planes(values->data(), layout, w, to);
         std::size_t const per_group = outputs() / groups, k = layout.size();
         return multiply_patches(values->data(), layout, to, [&](auto patches, std::size_t group, auto out) {

@@ -82,6 +82,50 @@ void max_pool_plane(window const& w, size_2d in, size_2d out, T const* x, T* y) 
     }
 }
 
+// dx += dy at the first element of each window that is y (or NaN, as y is then).
+template <class T>
+void max_pool_plane_back(window const& w, size_2d in, size_2d out, T const* x, T const* y, float const* dy,
+                         float* dx) noexcept {
+    for (std::size_t oy = 0; oy != out.height; ++oy)
+        for (std::size_t ox = 0; ox != out.width; ++ox, ++y, ++dy) {
+            bool found = false;
+            for (std::size_t i = 0; i != w.kernel.height && !found; ++i)
+                for (std::size_t j = 0; j != w.kernel.width && !found; ++j) {
+                    std::size_t const below = oy * w.stride.height + i * w.dilation.height;
+                    std::size_t const right = ox * w.stride.width + j * w.dilation.width;
+                    if (below < w.padding.height || below - w.padding.height >= in.height || right < w.padding.width ||
+                        right - w.padding.width >= in.width)
+                        continue;
+                    std::size_t const at = (below - w.padding.height) * in.width + right - w.padding.width;
+                    found = x[at] == *y || x[at] != x[at];
+                    if (found) dx[at] += *dy;
+                }
+        }
+}
+
+inline Activation recorded_max_pool(Activation const& x, Activation y, window const& w, pooled_shape const& p) {
+    if (!y || x.node() == nullptr) return y;
+    y = std::move(y).shared();
+    return recorded(y, [x, y, w, p](Tape& tape, Tensor<float> const& dy) -> result<success> {
+        auto dx = Tensor<float>::make(x.shape(), x.where().memory);
+        if (!dx) return dx.error();
+        auto const back = [&](auto const* from, auto const* to) {
+            for (std::size_t i = 0; i != p.planes; ++i)
+                max_pool_plane_back(w, p.in, p.out, from + i * p.in.area(), to + i * p.out.area(),
+                                    dy.data() + i * p.out.area(), dx->data() + i * p.in.area());
+        };
+        if (y.is_quantized()) {
+            back(reinterpret_cast<std::int8_t const*>(x.codes().data()),
+                 reinterpret_cast<std::int8_t const*>(y.codes().data()));
+        } else {
+            auto const values = x.floats();
+            if (!values) return values.error();
+            back(values->data(), y.values().data());
+        }
+        return tape.add(x.node(), std::move(dx));
+    });
+}
+
 }  // namespace detail
 
 // Errors: the input's; a window that does not fit, or that is padded by more than half of the kernel.
@@ -98,14 +142,15 @@ inline Activation max_pool2d(Activation const& x, size_2d kernel, max_pool_optio
         auto codes = Tensor<std::uint8_t>::make(p->shape, x.where().memory);
         if (!codes) return codes.error();
         pool(reinterpret_cast<std::int8_t const*>(x.codes().data()), reinterpret_cast<std::int8_t*>(codes->data()));
-        return Activation(*x.type(), std::move(*codes), x.scale(), x.where_pointer()).from(x.source());
+        auto y = Activation(*x.type(), std::move(*codes), x.scale(), x.where_pointer()).from(x.source());
+        return detail::recorded_max_pool(x, std::move(y), w, *p);
     }
     auto y = Tensor<float>::make(p->shape, x.where().memory);
     if (!y) return y.error();
     auto const values = x.floats();
     if (!values) return values.error();
     pool(values->data(), y->data());
-    return like(x, std::move(*y));
+    return detail::recorded_max_pool(x, like(x, std::move(*y)), w, *p);
 }
 
 namespace detail {
@@ -131,7 +176,26 @@ Activation average(Activation const& x, pooled_shape const& p, Rows const& rows,
                     for (std::size_t ix = v.begin; ix != v.end; ++ix) sum += from[iy * p.in.width + ix];
                 *to++ = sum / static_cast<float>(h.count * v.count);
             }
-    return like(x, std::move(*y));
+    Activation out = like(x, std::move(*y));
+    if (x.node() == nullptr) return out;
+    return recorded(std::move(out),
+                    [p, rows, columns, shape = x.shape(), memory = x.where().memory, node = x.node()](
+                        Tape& tape, Tensor<float> const& dy) -> result<success> {
+                        auto dx = Tensor<float>::make(shape, memory);
+                        if (!dx) return dx.error();
+                        float const* g = dy.data();
+                        float* plane = dx->data();
+                        for (std::size_t i = 0; i != p.planes; ++i, plane += p.in.area())
+                            for (std::size_t oy = 0; oy != p.out.height; ++oy)
+                                for (std::size_t ox = 0; ox != p.out.width; ++ox, ++g) {
+                                    average_range const h = rows(oy), v = columns(ox);
+                                    float const share = *g / static_cast<float>(h.count * v.count);
+                                    for (std::size_t iy = h.begin; iy != h.end; ++iy)
+                                        for (std::size_t ix = v.begin; ix != v.end; ++ix)
+                                            plane[iy * p.in.width + ix] += share;
+                                }
+                        return tape.add(node, std::move(dx));
+                    });
 }
 
 }  // namespace detail

@@ -133,6 +133,8 @@ private:
 
     template <class P>
     void adopt(std::string name, P& p) {
+        if constexpr (std::same_as<P, any_tensor>)
+            if (!is_float_storage(p.type())) return;  // a counter, a table of indices
         parameter added{.name = std::move(name), .type = p.type()};
         any_tensor const* values = nullptr;
         if constexpr (std::same_as<P, nn::Weight>) {
@@ -231,14 +233,22 @@ private:
             auto& p = parameters_[b.parameter];
             descent_step step{p.values.data() + b.first, p.gradient.data() + b.first, {}, b.size, count_, factor};
             for (std::size_t s = 0; s != Method::states; ++s) step.state[s] = p.state[s].data() + b.first;
+            if (!is_reached(p)) return;
             if (clip_ != 1.0f)
                 for (std::size_t j = 0; j != step.size; ++j) step.gradient[j] *= clip_;
             method_(step);
         });
-        for_each(parameters_.size(), [&](std::size_t i) { parameters_[i].problem = store(parameters_[i]); });
+        for_each(parameters_.size(), [&](std::size_t i) {
+            if (is_reached(parameters_[i])) parameters_[i].problem = store(parameters_[i]);
+        });
         for (auto const& p : parameters_)
             if (p.problem) return *(problem_ = p.problem->within(p.name));
         return success{};
+    }
+    // Whether the model used it for this batch; others stay as they are.
+    bool is_reached(parameter const& p) const noexcept {
+        return std::any_of(shards_.begin(), shards_.end(),
+                           [&](shard const& s) { return static_cast<bool>(*s.tape.gradient(p.address())); });
     }
     // The values go into the module.
     std::optional<error> store(parameter& p) {
