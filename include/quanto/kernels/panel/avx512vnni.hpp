@@ -10,9 +10,7 @@
 // The order of operations does not depend on M, threads, or where rows lie in a tile.
 #pragma once
 
-#include <quanto/kernels/isa.hpp>
-#include <quanto/kernels/panel/digits.hpp>
-#include <quanto/kernels/panel/tile.hpp>
+#include <quanto/kernels/panel/avx512vnni_pack.hpp>
 
 #if QUANTO_TARGETS_X86
 
@@ -29,8 +27,6 @@ namespace avx512vnni {
 
 #define QUANTO_INLINE __attribute__((always_inline)) inline
 #define QUANTO_UNROLL _Pragma("GCC unroll 64")
-
-typedef std::int32_t four_digits __attribute__((may_alias));
 
 // acc + u (16 x 4 unsigned bytes) * the four digits at p. g++ copies accumulators around the intrinsic.
 QUANTO_INLINE __m512i dot(__m512i acc, __m512i u, std::byte const* p) noexcept {
@@ -54,11 +50,6 @@ QUANTO_INLINE __m512 load_scales(dtype type, std::byte const* p) noexcept {
     __m256i const half = _mm256_load_si256(reinterpret_cast<__m256i const*>(p));
     if (type == dtype::f16) return _mm512_cvtph_ps(half);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
-}
-
-// The first n of 16 lanes.
-QUANTO_INLINE __mmask16 first(std::size_t n) noexcept {
-    return n < 16 ? static_cast<__mmask16>((1u << n) - 1u) : static_cast<__mmask16>(0xffff);
 }
 
 // Field f of a line of codes.
@@ -221,211 +212,6 @@ tile_kernel kernel_of(std::size_t rows) noexcept {
             if constexpr (D == 1) return multiply_tile<Fields, D, 16>;
     }
     return nullptr;
-}
-
-// The bits of the largest |x|: of NaN and infinity above those of all numbers.
-QUANTO_INLINE std::uint32_t largest_magnitude(float const* x, std::size_t n) noexcept {
-    __m512i const magnitude = _mm512_set1_epi32(0x7fff'ffff);
-    __m512i largest = _mm512_setzero_si512();
-    std::size_t k = 0;
-    for (; n - k >= 16; k += 16)
-        largest = _mm512_max_epu32(largest, _mm512_and_si512(_mm512_loadu_si512(x + k), magnitude));
-    if (k != n)
-        largest = _mm512_max_epu32(largest, _mm512_and_si512(_mm512_maskz_loadu_epi32(first(n - k), x + k), magnitude));
-    return _mm512_reduce_max_epu32(largest);
-}
-
-// Sixteen floats as three digits each, the quads of digits of k .. k + 3 in one quarter.
-QUANTO_INLINE __m512i digits_of(__m512 v, __m512 inverse) noexcept {
-    __m512i const bias = _mm512_set1_epi32(0x0080'8080);  // then bytes are digits + 128
-    __m512i const by_digit =
-        _mm512_broadcast_i32x4(_mm_setr_epi8(2, 6, 10, 14, 1, 5, 9, 13, 0, 4, 8, 12, -1, -1, -1, -1));
-    __m512i const code = _mm512_cvtps_epi32(_mm512_mul_ps(v, inverse));
-    return _mm512_shuffle_epi8(_mm512_xor_si512(_mm512_add_epi32(code, bias), bias), by_digit);
-}
-
-// Up to four quads of three digits, `stride` bytes apart.
-QUANTO_INLINE void store_digits(__m512i digits, std::size_t quads, std::byte* out, std::size_t stride) noexcept {
-    if (stride == 12) {
-        __m512i const together = _mm512_setr_epi32(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 3, 3, 3);
-        _mm512_mask_storeu_epi32(out, static_cast<__mmask16>((1u << 3 * quads) - 1u),
-                                 _mm512_permutexvar_epi32(together, digits));
-        return;
-    }
-    _mm_mask_storeu_epi32(out, 7, _mm512_castsi512_si128(digits));
-    if (quads > 1) _mm_mask_storeu_epi32(out + stride, 7, _mm512_extracti32x4_epi32(digits, 1));
-    if (quads > 2) _mm_mask_storeu_epi32(out + 2 * stride, 7, _mm512_extracti32x4_epi32(digits, 2));
-    if (quads > 3) _mm_mask_storeu_epi32(out + 3 * stride, 7, _mm512_extracti32x4_epi32(digits, 3));
-}
-
-// The three digits of a block of n floats, `quads` quads to `out`, `stride` bytes apart; the sum of each digit.
-QUANTO_INLINE __m128i pack_digits(float const* x, std::size_t n, std::size_t quads, float inverse, std::byte* out,
-                                  std::size_t stride) noexcept {
-    __m512i const ones = _mm512_set1_epi8(1);
-    __m512 const by = _mm512_set1_ps(inverse);
-    __m512i sum = _mm512_setzero_si512();
-    std::size_t k = 0;
-    for (; n - k >= 16; k += 16, quads -= 4, out += 4 * stride) {
-        __m512i const digits = digits_of(_mm512_loadu_ps(x + k), by);
-        sum = _mm512_dpbusd_epi32(sum, ones, digits);
-        store_digits(digits, 4, out, stride);
-    }
-    for (; quads != 0; k += 16, out += 4 * stride) {
-        __m512 const v = n > k ? _mm512_maskz_loadu_ps(first(n - k), x + k) : _mm512_setzero_ps();
-        __m512i const digits = digits_of(v, by);
-        sum = _mm512_dpbusd_epi32(sum, ones, digits);
-        std::size_t const take = quads < 4 ? quads : 4;
-        store_digits(digits, take, out, stride);
-        quads -= take;
-    }
-    __m256i const half = _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1));
-    return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-}
-
-// n codes to quads of one digit, `stride` bytes apart; their sum.
-QUANTO_INLINE std::int32_t pack_codes(std::int8_t const* x, std::size_t n, std::size_t quads, float, std::byte* out,
-                                      std::size_t stride) noexcept {
-    __m512i const ones = _mm512_set1_epi8(1);
-    __m512i sum = _mm512_setzero_si512();
-    std::size_t k = 0, q = 0;
-    for (; n - k >= 64; k += 64) {
-        sum = _mm512_dpbusd_epi32(sum, ones, _mm512_loadu_si512(x + k));
-        for (std::size_t const end = q + 16; q != end; ++q) __builtin_memcpy(out + q * stride, x + 4 * q, 4);
-    }
-    alignas(64) std::int8_t rest[64];
-    __m512i const last = _mm512_maskz_loadu_epi8((std::uint64_t{1} << (n - k)) - 1u, x + k);
-    sum = _mm512_dpbusd_epi32(sum, ones, last);
-    _mm512_store_si512(rest, last);
-    for (std::size_t i = 0; q != quads; ++q, i += 4) __builtin_memcpy(out + q * stride, rest + i, 4);
-    return _mm512_reduce_add_epi32(sum);
-}
-
-// Up to four quads of 32-bit codes as bytes, `stride` bytes apart.
-QUANTO_INLINE void store_codes(__m512i code, std::size_t quads, std::byte* out, std::size_t stride) noexcept {
-    __m128i const bytes = _mm512_cvtepi32_epi8(code);
-    if (stride == 4 && quads == 4) return _mm_storeu_si128(reinterpret_cast<__m128i*>(out), bytes);
-    std::int32_t const quad[4] = {_mm_extract_epi32(bytes, 0), _mm_extract_epi32(bytes, 1), _mm_extract_epi32(bytes, 2),
-                                  _mm_extract_epi32(bytes, 3)};
-    for (std::size_t q = 0; q != quads; ++q) __builtin_memcpy(out + q * stride, &quad[q], 4);
-}
-
-// The same of floats times `inverse`, rounded.
-QUANTO_INLINE std::int32_t pack_codes(float const* x, std::size_t n, std::size_t quads, float inverse, std::byte* out,
-                                      std::size_t stride) noexcept {
-    __m512 const by = _mm512_set1_ps(inverse);
-    __m512i sum = _mm512_setzero_si512();
-    std::size_t k = 0;
-    for (; n - k >= 16; k += 16, quads -= 4, out += 4 * stride) {
-        __m512i const code = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + k), by));
-        sum = _mm512_add_epi32(sum, code);
-        store_codes(code, 4, out, stride);
-    }
-    for (; quads != 0; k += 16, out += 4 * stride) {
-        __m512 const v = n > k ? _mm512_maskz_loadu_ps(first(n - k), x + k) : _mm512_setzero_ps();
-        __m512i const code = _mm512_cvtps_epi32(_mm512_mul_ps(v, by));
-        sum = _mm512_add_epi32(sum, code);
-        std::size_t const take = quads < 4 ? quads : 4;
-        store_codes(code, take, out, stride);
-        quads -= take;
-    }
-    return _mm512_reduce_add_epi32(sum);
-}
-
-// The blocks of a row, one after the other: x[k .. k + n), padded to `quads` quads.
-class block_walk {
-public:
-    std::size_t k = 0, n = 0, quads = 0;
-
-    QUANTO_INLINE block_walk(digit_layout const& layout, std::size_t cols, std::size_t group) noexcept
-        : layout_(layout), cols_(cols), group_(group) {}
-    QUANTO_INLINE bool next() noexcept {
-        k += n;
-        if (lines_ == 0) {
-            if (group_index_ == layout_.groups) return false;
-            k = group_index_ * group_;
-            end_ = cols_ - k < group_ ? cols_ : k + group_;
-            lines_ = ++group_index_ == layout_.groups ? layout_.last_lines : layout_.group_lines;
-        }
-        std::size_t const take = lines_ < layout_.block_lines ? lines_ : layout_.block_lines;
-        lines_ -= take;
-        quads = take * layout_.line_cols / panel_layout::quad;
-        n = end_ - k < panel_layout::quad * quads ? end_ - k : panel_layout::quad * quads;
-        return true;
-    }
-
-private:
-    digit_layout const& layout_;
-    std::size_t cols_, group_, group_index_ = 0, end_ = 0, lines_ = 0;
-};
-
-// x as three digits. Two passes: the largest magnitudes of all blocks do not wait for each other.
-template <std::size_t Fields>
-void pack_row_digits(tile_row const& row, float const* x, std::size_t cols, std::size_t group) noexcept {
-    std::size_t const stride = 12 * row.rows, words = row.layout.words_per_block(row.rows);
-    float* const numbers = row.block(0);
-    float* s = numbers + row.m;
-    for (block_walk b(row.layout, cols, group); b.next(); s += words) {
-        std::uint32_t const largest = largest_magnitude(x + b.k, b.n);
-        if (follows_definition(largest)) row.mark();
-        *s = bit_cast<float>(largest);
-    }
-    if ((row.marks() >> row.m & 1u) != 0)  // infinities would become NaN further on
-        for (std::size_t b = 0; b != row.layout.blocks(); ++b) numbers[b * words + row.m] = 0.0f;
-    std::byte* out = row.tile + 12 * row.m;
-    s = numbers + row.m;
-    float* of_codes = numbers + row.rows + (Fields == 1 ? 3 : 1) * row.m;
-    for (block_walk b(row.layout, cols, group); b.next(); s += words, of_codes += words, out += b.quads * stride) {
-        float const largest = *s, scale = largest / digit_layout::largest_code;
-        float const inverse = largest == 0.0f ? 0.0f : digit_layout::largest_code / largest;
-        __m128i const sums = pack_digits(x + b.k, b.n, b.quads, inverse, out, stride);
-        *s = scale;
-        if constexpr (Fields == 1) {
-            _mm_mask_storeu_epi32(of_codes, 7, _mm_sub_epi32(_mm_setzero_si128(), _mm_slli_epi32(sums, 7)));
-        } else {
-            std::int32_t const sum =
-                _mm_extract_epi32(sums, 0) * 65536 + _mm_extract_epi32(sums, 1) * 256 + _mm_extract_epi32(sums, 2);
-            *of_codes = static_cast<float>(sum) * scale;
-        }
-    }
-}
-
-// x as one digit: int8 as it is, float rounded to 255 levels.
-template <std::size_t Fields, class T>
-void pack_row_codes(tile_row const& row, T const* x, std::size_t cols, std::size_t group, float x_scale) noexcept {
-    std::size_t const stride = 4 * row.rows, words = row.layout.words_per_block(row.rows);
-    float inverse = 0.0f;
-    if constexpr (std::is_same_v<T, float>) {
-        std::uint32_t const largest = largest_magnitude(x, cols);
-        bool const marked = follows_definition(largest);
-        if (marked) row.mark();
-        inverse = marked || largest == 0 ? 0.0f : 127.0f / bit_cast<float>(largest);
-        x_scale = marked ? 0.0f : bit_cast<float>(largest) / 127.0f;
-    }
-    row.scale() = x_scale;
-    std::byte* out = row.tile + 4 * row.m;
-    float* of_codes = row.block(0) + row.m;
-    for (block_walk b(row.layout, cols, group); b.next(); of_codes += words, out += b.quads * stride) {
-        std::int32_t const sum = pack_codes(x + b.k, b.n, b.quads, inverse, out, stride);
-        if constexpr (Fields == 1)
-            *reinterpret_cast<four_digits*>(of_codes) =
-                static_cast<std::int32_t>(0u - (static_cast<std::uint32_t>(sum) << 7));
-        else
-            *of_codes = static_cast<float>(sum);
-    }
-}
-
-// Rows m0 .. m0 + valid of x as a tile of `rows` rows; those beyond are 0.
-template <std::size_t Fields, std::size_t D, class T>
-void pack_tile(panel_operands<T> const& o, digit_layout const& layout, std::size_t m0, std::size_t valid,
-               std::size_t rows, std::byte* tile) noexcept {
-    if (valid != rows) __builtin_memset(tile, 0, layout.tile_bytes(rows));
-    tile_row row{layout, tile, rows, 0};
-    row.unmark();
-    for (; row.m != valid; ++row.m)
-        if constexpr (D == 3)
-            pack_row_digits<Fields>(row, o.x.row(m0 + row.m), o.x.cols, o.w.layout().group);
-        else
-            pack_row_codes<Fields>(row, o.x.row(m0 + row.m), o.x.cols, o.w.layout().group, o.x_scale);
 }
 
 #undef QUANTO_UNROLL
