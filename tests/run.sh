@@ -150,9 +150,10 @@ run_preset() {
 
 # ---- all of them -----------------------------------------------------------------------------------------------------
 
-once=ON # headers alone, programs that must not compile, other projects: the first configuration is enough
+once=ON # examples, headers alone, programs that must not compile, other projects: the first configuration is enough
 for preset in $presets; do
-    set -- "-DQUANTO_TEST_COMPILE=$once" "-DQUANTO_TEST_CONSUMERS=$once" -DQUANTO_BUILD_BENCHMARKS="$once"
+    set -- "-DQUANTO_TEST_COMPILE=$once" "-DQUANTO_TEST_CONSUMERS=$once" "-DQUANTO_BUILD_BENCHMARKS=$once" \
+        "-DQUANTO_BUILD_EXAMPLES=$once"
     case "$preset" in
         clang*)
             clang=$(newest_clang)
