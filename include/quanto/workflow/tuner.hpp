@@ -24,6 +24,7 @@
 
 #include <quanto/backend/executor.hpp>
 #include <quanto/core/pool_memory.hpp>
+#include <quanto/nn/gradient.hpp>
 #include <quanto/workflow/descent.hpp>
 #include <quanto/workflow/loss.hpp>
 #include <quanto/workflow/quantize.hpp>
