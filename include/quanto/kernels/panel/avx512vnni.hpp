@@ -3,8 +3,8 @@
 //     A_i[r] = sum_k code[r][k] * digit_i[m][k]                             code unsigned; qint8 starts at -128 * sum
 // and in float32, a the sum of A_i * 256^(D - 1 - i):
 //     D = 3           total[r] += scale[r] * (s[m] * a) - shift[r] * (s[m] * sum of codes)
-//     D = 1, qint8    total[r] += a * (s[m] * scale[r])                     each operation rounded, as the definition
-//     has it D = 1, others   total[r] += scale[r] * a - shift[r] * (sum of codes)  the same; in the end times s[m]
+//     D = 1, qint8    total[r] += a * (s[m] * scale[r])                     each operation rounded, as by definition
+//     D = 1, others   total[r] += scale[r] * a - shift[r] * (sum of codes)  the same; in the end times s[m]
 // Error of y[m][n] for float x, D = 3, before the activation: with B blocks, b(k) the block of k,
 //     2^-24 * sum_k (|code * scale| + |shift|) * ((B + 10) * |x[m][k]| + 1.01 * max |x[m][b(k)]|)
 // The order of operations does not depend on M, threads, or where rows lie in a tile.
