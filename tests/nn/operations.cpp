@@ -105,6 +105,15 @@ TEST_CASE("numbers scale codes only where that keeps them exact") {
     CHECK((-Activation(qint8{}, code, 0.5f))[0] == 64.0f);
 }
 
+TEST_CASE("max pooling keeps codes whose order is that of the values") {
+    auto const x = int8({1, 4, 4}, 0.01f), rows = by_rows({1, 4, 4});
+    auto const pool = [](Activation const& v) { return nn::max_pool2d(v, 2); };
+    for (auto const& v : {x, -x, rows}) CHECK(agrees(pool, v));
+    CHECK(pool(x).is_quantized());
+    CHECK_FALSE(pool(-x).is_quantized());
+    CHECK_FALSE(pool(rows).is_quantized());
+}
+
 TEST_CASE("where keeps codes if the scale holds the other value") {
     Tensor<bool> mask({3});
     mask[1] = true;

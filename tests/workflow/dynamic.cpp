@@ -153,3 +153,18 @@ TEST_CASE("tables are quantized where that is asked for, saved and loaded") {
     auto m = plain;
     CHECK(requantize(m, *file, map).error().message() == "quantization map: table: it has no activations of its own");
 }
+
+TEST_CASE("a scale of exactly 1 survives our own files, where Python quanto takes it for none") {
+    auto m = Model::with_values();
+    REQUIRE(quantize(m, {.weights = qint8{}, .activations = qint8{}}));
+    m.fc1.activation.input_scale = 1.0f;
+    m.fc2.activation.output_scale = 1.0f;
+    Directory const folder("quanto_unit");
+    REQUIRE(save(m, folder.string()));
+    Model again;
+    REQUIRE(load(again, folder.string()));
+    CHECK(again.fc1.activation.input_scale == 1.0f);
+    CHECK_FALSE(again.fc1.activation.output_scale);
+    CHECK(again.fc2.activation.output_scale == 1.0f);
+    CHECK_FALSE(again.fc3.activation.input_scale);
+}

@@ -8,7 +8,8 @@
 //     ordered      on the codes as numbers                       one type, one scale
 //     product      exact int32 sums of int8 codes, float after   two int8 operands
 //     normalized   in float, then quantized: scale 1 / qmax      -
-// Where Python quanto has a form, ours is the same. Modules say for themselves what they do with codes.
+// Where Python quanto has a form, ours is the same; the reason given names what stands in its way. Modules say for
+// themselves what they do with codes.
 #pragma once
 
 #include <initializer_list>
@@ -43,10 +44,11 @@ inline constexpr operation neg        {"neg",        scaled,     floating};
 inline constexpr operation to         {"to",         scaled,     scaled};
 inline constexpr operation relu       {"relu",       ordered,    floating};
 inline constexpr operation compare    {"compare",    ordered,    floating};  // lt, gt, eq
+inline constexpr operation max_pool   {"max_pool",   ordered,    floating};  // ours alone: the values are the same
 inline constexpr operation matmul     {"matmul",     product,    floating};  // matmul_transposed
 inline constexpr operation softmax    {"softmax",    normalized, normalized};
 inline constexpr operation add{"add"}, sub{"sub"}, mul{"mul"}, div{"div"}, abs{"abs"}, clamp{"clamp"}, relu6{"relu6"},
-    sigmoid{"sigmoid"}, tanh{"tanh"}, gelu{"gelu"}, silu{"silu"}, log_softmax{"log_softmax"}, sum{"sum"}, mean{"mean"},
+    sigmoid{"sigmoid"}, tanh{"tanh"}, gelu{"gelu"}, silu{"silu"}, log_softmax{"log_softmax"}, avg_pool{"avg_pool"}, sum{"sum"}, mean{"mean"},
     amax{"amax"}, argmax{"argmax"};
 // clang-format on
 }  // namespace operations

@@ -15,6 +15,7 @@
 #include <quanto/kernels/convolution/window.hpp>
 #include <quanto/nn/any_tensors.hpp>
 #include <quanto/nn/module.hpp>
+#include <quanto/nn/operations.hpp>
 
 namespace quanto::inline v0::nn {
 
@@ -138,7 +139,10 @@ inline Activation max_pool2d(Activation const& x, size_2d kernel, max_pool_optio
         for (std::size_t i = 0; i != p->planes; ++i)
             detail::max_pool_plane(w, p->in, p->out, from + i * p->in.area(), to + i * p->out.area());
     };
-    if (x.is_quantized() && x.type()->is<qint8>() && !x.has_row_scales()) {
+    if (explain(operations::max_pool, {&x},
+                x.has_row_scales()                     ? "rows with their own scales are taken apart"
+                : x.is_quantized() && x.scale() < 0.0f ? "a negative scale turns the order round"
+                                                       : "")) {
         auto codes = Tensor<std::uint8_t>::make(p->shape, x.where().memory);
         if (!codes) return codes.error();
         pool(reinterpret_cast<std::int8_t const*>(x.codes().data()), reinterpret_cast<std::int8_t*>(codes->data()));

@@ -54,8 +54,8 @@ inline result<success> read_activation(state_reader& in, std::string_view module
     if (!input) return input.error();
     auto const output = in.activation_scale(joined(module, "output_scale"));
     if (!output) return output.error();
-    to.input_scale = *input;
-    to.output_scale = *output;
+    to.input_scale = *input || !record.input_seen ? *input : 1.0f;
+    to.output_scale = *output || !record.output_seen ? *output : 1.0f;
     return success{};
 }
 

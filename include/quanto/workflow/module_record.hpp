@@ -14,6 +14,7 @@ struct module_record {
     std::optional<any_qtype> weights{}, activations{};
     std::optional<std::size_t> group{};  // nothing: as Python, module_group_size
     bool hqq = false, quantize_output = true;
+    bool input_seen = false, output_seen = false;  // although its scale is 1
     nn::activation_scaling scaling = nn::activation_scaling::calibrated;
 
     // What the map says: dynamic activations are ours alone.
@@ -42,6 +43,8 @@ inline result<module_record> parse_module_record(std::string_view text) {
             record.group = n;
         } else if (word == "optimizer=hqq") {
             record.hqq = true;
+        } else if (word == "input_scale=1" || word == "output_scale=1") {
+            (word == "input_scale=1" ? record.input_seen : record.output_seen) = true;
         } else if (word == "scaling=row" || word == "scaling=tensor") {
             record.scaling = value == "row" ? nn::activation_scaling::per_row : nn::activation_scaling::per_tensor;
         } else if (word == "output=float") {

@@ -22,8 +22,8 @@ namespace quanto::inline v0 {
 struct quantize_options {
     std::optional<any_qtype> weights{};
     std::optional<any_qtype> activations{};  // an 8-bit type
-    // Dynamic scales need no calibration: inputs of modules with weights are quantized by their own values. Such a file
-    // is one without quantized activations to Python quanto.
+    // Dynamic scales need no calibration: a module with weights that quantizes its input (Linear, convolutions with
+    // quantize_input) does so by its own values. To Python quanto such a file has no quantized activations.
     nn::activation_scaling scaling = nn::activation_scaling::calibrated;
     std::optional<any_qtype>
         embeddings{};  // tables that are looked up; Python quanto leaves them float, and reads no other

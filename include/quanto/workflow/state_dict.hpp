@@ -7,7 +7,8 @@
 //     "quanto.version": "1"
 //     "quanto.module.<m>": "weights=qint4 axis=0 group=128 packing=planar activations=qint8 output=float"
 // group=0: a row is one group; output=float: streamlined; optimizer=hqq: how a dynamic weight is quantized anew;
-// scaling=row, scaling=tensor: activations are quantized by their own values, and not in the map.
+// scaling=row, scaling=tensor: activations are quantized by their own values, and not in the map; input_scale=1,
+// output_scale=1: that scale was seen, and is 1.
 #pragma once
 
 #include <string>
@@ -190,6 +191,8 @@ io::metadata_list metadata_of(M const& model) {
                 if (!text.empty()) text += ' ';
                 text += "activations=" + std::string(m.activation.type->name()) +
                         (m.activation.quantize_output ? " output=quantized" : " output=float");
+                if (m.activation.input_scale == 1.0f) text += " input_scale=1";
+                if (m.activation.output_scale == 1.0f) text += " output_scale=1";
                 if (m.activation.is_dynamic())
                     text +=
                         m.activation.scaling == nn::activation_scaling::per_row ? " scaling=row" : " scaling=tensor";
