@@ -103,3 +103,13 @@ TEST_CASE("any_tensor of a tensor shares nothing with it and has its type and sh
     a[0] = bfloat16(4.0f);
     CHECK(b[0] == 3.0f);
 }
+
+TEST_CASE("a view that becomes const keeps its elements") {
+    float values[] = {1, 2, 3, 4, 5, 6};
+    tensor_view<float const> const v = tensor_view<float>(values, {2, 3});
+    CHECK(v.size() == 6);
+    CHECK(v.end() - v.begin() == 6);
+    matrix_view<float const> const m = v;
+    CHECK(m.rows == 2);
+    CHECK(m.cols == 3);
+}

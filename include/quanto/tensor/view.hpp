@@ -19,7 +19,7 @@ public:
         : data_(data), shape_(shape), size_(data == nullptr ? 0 : shape.numel()) {}
     template <class U>
     requires std::same_as<T, U const>
-    constexpr tensor_view(tensor_view<U> const& v) noexcept : data_(v.data()), shape_(v.shape()) {}
+    constexpr tensor_view(tensor_view<U> const& v) noexcept : data_(v.data()), shape_(v.shape()), size_(v.size()) {}
 
     constexpr T* data() const noexcept { return data_; }
     constexpr extents const& shape() const noexcept { return shape_; }
