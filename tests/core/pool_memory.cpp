@@ -4,26 +4,14 @@
 #include <cstring>
 #include <vector>
 
+#include "memory.hpp"
+
 #include "catch.hpp"
 
 using namespace quanto;
 
-namespace {
-struct counted {
-    std::size_t calls = 0, live = 0, bytes = 0;
-    void* allocate(std::size_t n, std::size_t alignment) {
-        ++calls, ++live, bytes += n;
-        return memory_ref().allocate(n, alignment);
-    }
-    void deallocate(void* p, std::size_t n, std::size_t alignment) noexcept {
-        --live, bytes -= n;
-        memory_ref().deallocate(p, n, alignment);
-    }
-};
-}  // namespace
-
 TEST_CASE("pool_memory asks upstream once per size, and gives all back at its end") {
-    counted upstream;
+    counted_memory upstream;
     {
         pool_memory pool(&upstream);
         memory_ref const memory = &pool;
@@ -51,7 +39,7 @@ TEST_CASE("pool_memory asks upstream once per size, and gives all back at its en
 
 TEST_CASE("a block of pool_memory is at most a quarter larger than asked, from 64 bytes on") {
     for (std::size_t n = 64; n < 1u << 20; n = n * 17 / 16 + 1) {
-        counted upstream;
+        counted_memory upstream;
         pool_memory pool(&upstream);
         void* const p = pool.allocate(n, 1);
         CHECK(upstream.bytes >= n);
@@ -61,13 +49,10 @@ TEST_CASE("a block of pool_memory is at most a quarter larger than asked, from 6
 }
 
 TEST_CASE("pool_memory passes larger alignments, and the end of memory, on") {
-    struct nothing {
-        void* allocate(std::size_t, std::size_t) { return nullptr; }
-        void deallocate(void*, std::size_t, std::size_t) noexcept {}
-    } none;
+    no_memory none;
     pool_memory empty(&none);
     CHECK(empty.allocate(10, 8) == nullptr);
-    counted upstream;
+    counted_memory upstream;
     pool_memory pool(&upstream);
     CHECK(pool.allocate(static_cast<std::size_t>(-1), 8) == nullptr);
     void* const p = pool.allocate(10, 4096);

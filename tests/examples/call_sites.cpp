@@ -8,26 +8,13 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
+#include "directory.hpp"
 
 #include "catch.hpp"
 
 using namespace quanto;
 
 namespace {
-
-struct Folder {
-    std::string path;
-    Folder() {
-        char name[] = "/tmp/quanto-call-XXXXXX";
-        path = ::mkdtemp(name);
-    }
-    ~Folder() {
-        std::remove((path + "/model.safetensors").c_str());
-        std::remove((path + "/quantization_map.json").c_str());
-        ::rmdir(path.c_str());
-    }
-};
 
 Tensor<float> ramp(extents const& shape) {
     Tensor<float> t(shape);
@@ -57,7 +44,7 @@ TEST_CASE("an engineer of kernels compares a backend with the definition") {
 }
 
 TEST_CASE("an application quantizes, calibrates, freezes, saves and loads") {
-    Folder const folder;
+    Directory const folder("quanto_call");
     auto mlp = make_mlp();
     REQUIRE(quantize(mlp, {.weights = qint4{}, .activations = qint8{}, .exclude = {"2"}}));
     {
@@ -65,10 +52,10 @@ TEST_CASE("an application quantizes, calibrates, freezes, saves and loads") {
         for (int batch = 0; batch != 3; ++batch) mlp(ramp({5, 40}));
     }  // the scope ends, scales are final
     freeze(mlp);
-    REQUIRE(save(mlp, folder.path));
+    REQUIRE(save(mlp, folder.string()));
 
     auto fresh = make_mlp();
-    REQUIRE(load(fresh, folder.path));
+    REQUIRE(load(fresh, folder.string()));
     auto const a = mlp(ramp({2, 40})).value(), b = fresh(ramp({2, 40})).value();
     REQUIRE(a);
     REQUIRE(b);
@@ -112,15 +99,15 @@ TEST_CASE("a game engine brings its own jobs and memory") {
 }
 
 TEST_CASE("a user of Python quanto opens a folder") {
-    Folder const folder;
+    Directory const folder("quanto_call");
     {
         auto mlp = make_mlp();
         REQUIRE(quantize(mlp, {.weights = qfloat8{}}));
         freeze(mlp);
-        REQUIRE(save(mlp, folder.path));
+        REQUIRE(save(mlp, folder.string()));
     }
-    auto weights = io::open_safetensors(folder.path + "/model.safetensors");  // mapped: no tensor is copied
-    auto map = io::read_quantization_map(folder.path + "/quantization_map.json");
+    auto weights = io::open_safetensors(folder / "model.safetensors");  // mapped: no tensor is copied
+    auto map = io::read_quantization_map(folder / "quantization_map.json");
     REQUIRE(weights);
     REQUIRE(map);
     auto model = nn::Sequential{nn::Linear{40, 24}, nn::ReLU{}, nn::Linear{24, 10}};

@@ -7,6 +7,8 @@
 #include <quanto/backend/thread_executor.hpp>
 #include <quanto/testing.hpp>
 
+#include "memory.hpp"
+
 #include "catch.hpp"
 
 using namespace quanto;
@@ -120,10 +122,7 @@ TEST_CASE("float products are bit-equal for every number of threads") {
 }
 
 TEST_CASE("a float product without memory for its workspace takes the form that needs none") {
-    struct nothing {
-        void* allocate(std::size_t, std::size_t) { return nullptr; }
-        void deallocate(void*, std::size_t, std::size_t) {}
-    } none;
+    no_memory none;
     auto const x = testing::test_values(40, 50, 1), w = testing::test_values(30, 50, 2);
     Tensor<float> y(40, 30), expected(40, 30);
     cpu_backend().matmul(matrix_view<float const>(x), matrix_view<float const>(w), matrix_view<float>(y),

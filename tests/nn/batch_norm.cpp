@@ -5,10 +5,9 @@
 #include <quanto/workflow/load.hpp>
 #include <quanto/workflow/save.hpp>
 
-#include <filesystem>
 #include <string>
 
-#include <unistd.h>
+#include "directory.hpp"
 
 #include "catch.hpp"
 
@@ -127,9 +126,8 @@ TEST_CASE("folding a marked weight quantizes it anew, a frozen one is an error")
 }
 
 TEST_CASE("a BatchNorm is saved and loaded with PyTorch's names, and its counter") {
-    auto const directory =
-        (std::filesystem::temp_directory_path() / ("quanto_batch_norm-" + std::to_string(::getpid()))).string();
-    std::filesystem::create_directories(directory);
+    Directory const folder("quanto_batch_norm");
+    auto const directory = folder.string();
     nn::Sequential model{nn::Conv2d(values({4, 2, 3, 3}, 4), values({4}, 5)), norm(4)};
     REQUIRE(quantize(model, {.weights = qint8{}}));
     REQUIRE(save(model, directory));
@@ -152,5 +150,4 @@ TEST_CASE("a BatchNorm is saved and loaded with PyTorch's names, and its counter
     CHECK(load(folded, directory).error().code() == errc::unexpected);
     nn::Sequential wrong{nn::Conv2d(2, 4, 3), nn::BatchNorm(5)};
     CHECK(std::string(load(wrong, directory).error().c_str()).find("1.weight") != std::string::npos);
-    std::filesystem::remove_all(directory);
 }

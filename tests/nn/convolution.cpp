@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "memory.hpp"
+
 #include "catch.hpp"
 
 namespace {
@@ -262,21 +264,8 @@ TEST_CASE("shapes that do not fit a convolution are errors that say which") {
 }
 
 TEST_CASE("a convolution computes with the backend, and in the memory, of its context") {
-    struct counted {
-        std::size_t live = 0;
-        void* allocate(std::size_t bytes, std::size_t alignment) {
-            ++live;
-            return ::operator new (bytes, std::align_val_t{alignment}, std::nothrow);
-        }
-        void deallocate(void* p, std::size_t, std::size_t alignment) noexcept {
-            --live;
-            ::operator delete (p, std::align_val_t{alignment});
-        }
-    } memory;
-    struct nothing {
-        void* allocate(std::size_t, std::size_t) { return nullptr; }
-        void deallocate(void*, std::size_t, std::size_t) noexcept {}
-    } none;
+    counted_memory memory;
+    no_memory none;
     reference_backend const backend;
     for (auto const& c : cases) {
         nn::context const where{backend, &memory}, full{backend, &none};

@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "memory.hpp"
+
 #include "catch.hpp"
 
 namespace {
@@ -20,21 +22,6 @@ float direct(Tensor<float> const& x, W const& w, Tensor<float> const& b, std::si
     for (std::size_t k = 0; k != x.cols(); ++k) y += x[m * x.cols() + k] * w[n * x.cols() + k];
     return y + b[n];
 }
-struct counted {
-    std::size_t live = 0;
-    void* allocate(std::size_t bytes, std::size_t alignment) {
-        ++live;
-        return ::operator new (bytes, std::align_val_t{alignment}, std::nothrow);
-    }
-    void deallocate(void* p, std::size_t, std::size_t alignment) noexcept {
-        --live;
-        ::operator delete (p, std::align_val_t{alignment});
-    }
-};
-struct nothing {
-    void* allocate(std::size_t, std::size_t) { return nullptr; }
-    void deallocate(void*, std::size_t, std::size_t) noexcept {}
-};
 }  // namespace
 
 TEST_CASE("a float Linear is the formula, whatever the rank of its input") {
@@ -126,7 +113,7 @@ TEST_CASE("a Linear without values is an error, and takes no memory") {
 }
 
 TEST_CASE("a context goes with the data: its backend computes, its memory holds the results") {
-    counted memory;
+    counted_memory memory;
     reference_backend const backend;
     nn::context const where{backend, &memory};
     {
@@ -136,7 +123,7 @@ TEST_CASE("a context goes with the data: its backend computes, its memory holds 
         CHECK(memory.live == 1);
     }
     CHECK(memory.live == 0);
-    nothing none;
+    no_memory none;
     nn::context const full{backend, &none};
     CHECK(nn::Linear(values({4, 5}, 0.25f))(nn::Activation(values({2, 5}, 0.0f), full)).error().code() ==
           errc::out_of_memory);

@@ -63,11 +63,7 @@ TEST_CASE("Conv2d computes the products that Python quanto computes") {
         if (c["kind"] != "conv2d") continue;
         std::string const key = c["case"], base = key.substr(0, key.find('.'));
         INFO(key);
-        auto const get = [&](std::string const& name) -> any_tensor const& {
-            auto const* const t = file.find(name);
-            if (t == nullptr) FAIL(name);
-            return *t;
-        };
+        auto const get = [&](std::string const& name) -> any_tensor const& { return tensor_of(file, name); };
         std::optional<any_tensor> bias;
         if (c["bias"]) bias = get(base + ".bias");
         auto const size = [&](char const* name) { return size_2d(c[name].get<std::size_t>()); };

@@ -1,18 +1,10 @@
 // Linear and LayerNorm, and the scales of a calibration, against Python quanto: products and calibration of
 // shared/golden.
-#include "golden.hpp"
-
-#include "catch.hpp"
+#include "golden_models.hpp"
 
 #if defined(QUANTO_TEST_JSON)
 namespace {
 using namespace golden;
-
-io::SafetensorsFile open(std::string const& name) {
-    auto file = io::open_safetensors(folder() + "/" + name);
-    if (!file) FAIL(file.error().c_str());
-    return std::move(*file);
-}
 }  // namespace
 
 TEST_CASE("Linear computes the products that Python quanto computes") {
@@ -23,11 +15,7 @@ TEST_CASE("Linear computes the products that Python quanto computes") {
         if (c["kind"] != "linear") continue;
         std::string const key = c["case"], base = key.substr(0, key.find('.'));
         INFO(key);
-        auto const get = [&](std::string const& name) -> any_tensor const& {
-            auto const* const t = file.find(name);
-            if (t == nullptr) FAIL(name);
-            return *t;
-        };
+        auto const get = [&](std::string const& name) -> any_tensor const& { return tensor_of(file, name); };
         std::optional<any_tensor> bias;
         if (c["bias"]) bias = get(base + ".bias");
         nn::Linear m(get(base + ".weight"), bias);

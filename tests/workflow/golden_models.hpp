@@ -2,12 +2,10 @@
 // default constructible and static_cast<std::string>(M::name) is its folder.
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <vector>
 
+#include "directory.hpp"
 #include "golden.hpp"
 
 #include "catch.hpp"
@@ -19,6 +17,12 @@ inline io::SafetensorsFile open(std::string const& name) {
     auto file = io::open_safetensors(folder() + "/" + name);
     if (!file) FAIL(file.error().c_str());
     return std::move(*file);
+}
+// Fails the test where the file has no such tensor.
+inline any_tensor const& tensor_of(io::SafetensorsFile const& file, std::string const& name) {
+    auto const* const t = file.find(name);
+    if (t == nullptr) FAIL(name);
+    return *t;
 }
 template <class M>
 std::string model_folder() {
@@ -216,16 +220,14 @@ void check_loaded_here() {
 // Models that Python quanto saved are the same after saving and loading them here.
 template <class M>
 void check_round_trip() {
-    auto const directory = std::filesystem::temp_directory_path() /
-                           (std::string("quanto_golden_") + M::name + "-" + std::to_string(::getpid()));
-    std::filesystem::create_directories(directory);
+    Directory const directory(std::string("quanto_golden_") + M::name);
     for (auto const& c : configs<M>()) {
         INFO(c.name);
         M m, again;
         REQUIRE(load(m, folder() + "/" + model_folder<M>() + c.name));
         REQUIRE(save(m, directory.string()));
         auto const theirs = open(model_folder<M>() + c.name + "/model.safetensors");
-        auto const ours = io::open_safetensors((directory / "model.safetensors").string());
+        auto const ours = io::open_safetensors(directory / "model.safetensors");
         REQUIRE(ours);
         REQUIRE(ours->size() == theirs.size());
         for (auto const& [key, tensor] : *ours) {
@@ -239,7 +241,6 @@ void check_round_trip() {
         auto const a = m(x), b = again(x);
         for (std::size_t i = 0; i != a.size(); ++i) CHECK(a[i] == b[i]);
     }
-    std::filesystem::remove_all(directory);
 }
 
 }  // namespace golden

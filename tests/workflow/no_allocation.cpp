@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "memory.hpp"
 #include "small_model.hpp"
 
 #if defined(__linux__)
@@ -54,16 +55,6 @@ int posix_memalign(void** p, std::size_t alignment, std::size_t n) noexcept {
 namespace {
 using namespace small;
 
-struct counted {
-    std::size_t calls = 0;
-    void* allocate(std::size_t bytes, std::size_t alignment) {
-        return ++calls, memory_ref().allocate(bytes, alignment);
-    }
-    void deallocate(void* p, std::size_t bytes, std::size_t alignment) noexcept {
-        memory_ref().deallocate(p, bytes, alignment);
-    }
-};
-
 struct Case {
     any_qtype weights;
     std::optional<any_qtype> activations;
@@ -89,7 +80,7 @@ void for_each_case(F&& f) {
                         m(x);
                     }
                     REQUIRE(freeze(m, options));
-                    counted upstream;
+                    counted_memory upstream;
                     cpu_backend const cpu;
                     pool_memory pool(&upstream);
                     nn::context const here{.backend = cpu, .memory = &pool, .accuracy = accuracy};
@@ -115,7 +106,7 @@ TEST_CASE("the allocation functions of this program count") {
 #endif
 
 TEST_CASE("a warm forward pass takes no memory from upstream, and calls no allocation function") {
-    for_each_case([](counted& upstream, auto const& forward) {
+    for_each_case([](counted_memory& upstream, auto const& forward) {
         REQUIRE(forward());
         std::size_t const warm = upstream.calls;
         CHECK(warm > 0);
@@ -152,7 +143,7 @@ int alone(F const& f) {
 TEST_CASE("a warm forward pass makes no system call") {
     if (alone([] { return true; }) != 0) QUANTO_SKIP("this kernel does not confine a process (seccomp)");
     REQUIRE(alone([] { return ::getppid() != 0; }) == SIGKILL);
-    for_each_case([](counted&, auto const& forward) {
+    for_each_case([](counted_memory&, auto const& forward) {
         REQUIRE(forward());
         CHECK(alone(forward) == 0);
     });

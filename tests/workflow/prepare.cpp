@@ -8,6 +8,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "memory.hpp"
+
 #include "catch.hpp"
 
 namespace {
@@ -24,22 +26,6 @@ void for_each_weight(M& m, F&& f) {
         if constexpr (nn::HasWeight<N>) f(module.weight);
     });
 }
-struct counted {
-    std::size_t live = 0, peak = 0;
-    void* allocate(std::size_t bytes, std::size_t alignment) {
-        live += bytes;
-        peak = live > peak ? live : peak;
-        return memory_ref().allocate(bytes, alignment);
-    }
-    void deallocate(void* p, std::size_t bytes, std::size_t alignment) noexcept {
-        live -= bytes;
-        memory_ref().deallocate(p, bytes, alignment);
-    }
-};
-struct nothing {
-    void* allocate(std::size_t, std::size_t) { return nullptr; }
-    void deallocate(void*, std::size_t, std::size_t) noexcept {}
-};
 reference_backend const reference;
 // Prepares also where this processor has no kernel that makes it pay.
 struct eager_backend : cpu_backend {
@@ -138,18 +124,18 @@ TEST_CASE("a weight that released its portable form is saved and stated bit for 
 TEST_CASE("a model from a mapped file takes the memory of its panels, and no more") {
     Directory const directory("quanto_mapped");
     REQUIRE(save(frozen(qint4{}, std::nullopt), directory.string()));
-    counted memory;
+    counted_memory memory;
     {
         Model m;
         REQUIRE(
             load(m, directory.string(), {.prepare = {.backend = eager, .memory = &memory, .release_portable = true}}));
         std::size_t panels = 0;
         for_each_weight(m, [&](nn::Weight const& w) { panels += w.prepared()->bytes().size(); });
-        CHECK(memory.live == panels);
+        CHECK(memory.bytes == panels);
         CHECK(memory.peak == panels);
         CHECK(m(values({4, 160}, 9)));
     }
-    CHECK(memory.live == 0);
+    CHECK(memory.bytes == 0);
 }
 
 TEST_CASE("a backend that reads no panels takes the portable form, and says so where there is none") {
@@ -195,7 +181,7 @@ TEST_CASE("what changes a weight drops its panels, copying copies them") {
 }
 
 TEST_CASE("where there is no memory for panels, weights stay as they are and the report names the first") {
-    nothing none;
+    no_memory none;
     auto m = Model::with_values();
     auto const marked = quantize(m, {.weights = qint4{}, .prepare = {.backend = eager, .memory = &none}});
     REQUIRE(marked);
@@ -211,7 +197,7 @@ TEST_CASE("where there is no memory for panels, weights stay as they are and the
 
 TEST_CASE("a workspace for which there is no memory is an error that flows") {
     auto const m = frozen(qint4{}, qfloat8{});
-    nothing none;
+    no_memory none;
     cpu_backend const cpu;
     nn::context const where{cpu, &none};
     auto const x = values({4, 160}, 9);

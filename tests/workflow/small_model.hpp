@@ -1,14 +1,13 @@
 // A small model with values, and a copy of all its bytes, for the tests of the workflow.
 #pragma once
 
-#include <unistd.h>
-
-#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <quanto/quanto.hpp>
+
+#include "directory.hpp"
 
 namespace small {
 
@@ -60,20 +59,5 @@ inline bool same(nn::Activation const& a, nn::Activation const& b) {
         if (a[i] != b[i]) return false;
     return true;
 }
-
-struct Directory {
-    // Of this process alone: the cases run side by side.
-    explicit Directory(std::string const& name)
-        : path(std::filesystem::temp_directory_path() / (name + '-' + std::to_string(::getpid()))) {
-        std::filesystem::create_directories(path);
-    }
-    Directory(Directory const&) = delete;
-    Directory& operator=(Directory const&) = delete;
-    ~Directory() { std::filesystem::remove_all(path); }
-    std::string operator/(std::string const& file) const { return (path / file).string(); }
-    std::string string() const { return path.string(); }
-
-    std::filesystem::path path;
-};
 
 }  // namespace small
