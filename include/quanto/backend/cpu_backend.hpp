@@ -108,14 +108,7 @@ private:
             // Below some microseconds of work another thread is no help; four ranges per thread even out their speeds.
             std::size_t const wanted = executor_ && work >= (std::size_t{1} << 18) ? 4 * executor_->concurrency() : 1;
             std::size_t const tasks = n < wanted ? n : wanted;
-            auto const task = [&](std::size_t i) {
-                floating_point_guard const guard;
-                f(n * i / tasks, n * (i + 1) / tasks);
-            };
-            if (tasks > 1)
-                executor_->run(tasks, task);
-            else if (tasks == 1)
-                task(0);
+            run(tasks, tasks > 1, [&](std::size_t i) { f(n * i / tasks, n * (i + 1) / tasks); });
         });
     }
 
@@ -124,17 +117,8 @@ private:
                         memory_ref workspace) const noexcept {
         if (x.cols == 0) return matmul_reference(x, w, y);
         bool const threads = executor_ && !is_small(y, x.cols);
-        auto const run = [&](std::size_t n, auto const& task) {
-            auto const guarded = [&](std::size_t i) {
-                floating_point_guard const guard;
-                task(i);
-            };
-            if (threads && n > 1)
-                executor_->run(n, guarded);
-            else
-                inline_executor::run(n, guarded);
-        };
-        dense_matmul(target(), x, w, y, threads ? executor_->concurrency() : 1, run, workspace);
+        auto const run_tasks = [&](std::size_t n, auto const& task) { run(n, threads && n > 1, task); };
+        dense_matmul(target(), x, w, y, threads ? executor_->concurrency() : 1, run_tasks, workspace);
     }
 
     template <QType W>
@@ -153,16 +137,23 @@ private:
 
     template <class F>
     void for_rows(matrix_view<float> y, std::size_t k, F const& multiply_rows) const noexcept {
-        auto const task = [&](std::size_t i) {
-            floating_point_guard const guard;
+        run(ceil_div(y.cols, rows_per_task), executor_ && !is_small(y, k), [&](std::size_t i) {
             std::size_t const begin = i * rows_per_task;
             multiply_rows({begin, y.cols - begin < rows_per_task ? y.cols : begin + rows_per_task});
+        });
+    }
+
+    // task(0 .. n - 1), each in a guard of its own: its thread may not be the caller's.
+    template <class F>
+    void run(std::size_t n, bool threads, F const& task) const noexcept {
+        auto const guarded = [&](std::size_t i) {
+            floating_point_guard const guard;
+            task(i);
         };
-        std::size_t const tasks = ceil_div(y.cols, rows_per_task);
-        if (executor_ && !is_small(y, k))
-            executor_->run(tasks, task);
+        if (threads)
+            executor_->run(n, guarded);
         else
-            inline_executor::run(tasks, task);
+            inline_executor::run(n, guarded);
     }
 
     std::optional<executor_ref> executor_;

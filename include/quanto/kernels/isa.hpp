@@ -15,18 +15,31 @@
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(QUANTO_NO_SIMD)
 #define QUANTO_TARGETS_X86 1
-#if !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#if !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
 #else
 #define QUANTO_TARGETS_X86 0
 #endif
+
+// Around intrinsics and code that calls them: g++ 12 warns of their undefined operands.
+#if defined(__GNUC__) && !defined(__clang__)
+#define QUANTO_INTRINSICS_BEGIN                                                          \
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wuninitialized\"") \
+        _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"")
+#define QUANTO_INTRINSICS_END _Pragma("GCC diagnostic pop")
+#else
+#define QUANTO_INTRINSICS_BEGIN
+#define QUANTO_INTRINSICS_END
+#endif
+
+#if QUANTO_TARGETS_X86
+QUANTO_INTRINSICS_BEGIN
+#include <immintrin.h>
+QUANTO_INTRINSICS_END
+#endif
+
+// What code in a target region may use.
+#define QUANTO_AVX2 "avx2,fma,f16c"
+#define QUANTO_AVX512 QUANTO_AVX2 ",avx512f,avx512bw"
+#define QUANTO_AVX512VNNI QUANTO_AVX512 ",avx512dq,avx512vl,avx512vnni"
 
 #define QUANTO_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)

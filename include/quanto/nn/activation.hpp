@@ -59,6 +59,7 @@ public:
 
     // What is inside. Precondition: is_quantized() for codes, not so for values.
     Tensor<std::uint8_t> const& codes() const noexcept { return codes_; }
+    std::int8_t const* int8_codes() const noexcept { return reinterpret_cast<std::int8_t const*>(codes_.data()); }
     Tensor<float> const& values() const noexcept { return values_; }
 
     // The float values, dequantized where needed. Cost: a copy.
@@ -112,10 +113,12 @@ public:
             values_ = std::move(values_).reshaped(shape);
         return std::move(*this);
     }
-    // Other codes under the same scales. Precondition: is_quantized(), of the same shape.
-    Activation with(Tensor<std::uint8_t> codes) && noexcept {
-        codes_ = std::move(codes);
-        return std::move(*this);
+    // Other codes under the same scales, from the same source. Precondition: is_quantized(); with a scale per row, as
+    // many rows.
+    Activation with(Tensor<std::uint8_t> codes) const {
+        auto y = has_row_scales() ? Activation(*type_, std::move(codes), row_scales_, where_)
+                                  : Activation(*type_, std::move(codes), scale_, where_);
+        return std::move(y).from(source_);
     }
     // The same codes under f(scale), for each scale. Precondition: is_quantized(); the results are finite.
     template <class F>
@@ -239,10 +242,8 @@ enum class activation_scaling : std::uint8_t { calibrated, per_tensor, per_row }
 inline Activation quantize_dynamic(Activation const& x, any_qtype type, activation_scaling scaling) {
     if (!x || x.is_quantized()) return x;
     float const* const values = x.values().data();
-    for (std::size_t i = 0; i != x.size(); ++i)
-        if (!is_finite(values[i]))
-            return error(errc::not_finite, "dynamic quantization: the value at index ", i,
-                         is_nan(values[i]) ? " is NaN" : " is infinite");
+    if (auto const problem = quanto::detail::not_finite(x.values().view(), "dynamic quantization: the value"))
+        return *problem;
     auto const scale_of = [&](float const* v, std::size_t n) {
         return type.visit([&]<class Q>(Q) {
             if constexpr (ActivationQType<Q>)

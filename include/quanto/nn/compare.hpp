@@ -97,8 +97,7 @@ inline Activation where(Tensor<bool> const& mask, Activation const& a, float b) 
         auto codes = detail::chosen(
             *all, a.codes(), [&](std::size_t) { return *code; }, memory);
         if (!codes) return codes.error();
-        auto y = Activation(*a.type(), std::move(*codes), a.scale(), a.where_pointer()).from(a.source());
-        return detail::recorded_choice(std::move(y), std::move(*all), a.node(), nullptr);
+        return detail::recorded_choice(a.with(std::move(*codes)), std::move(*all), a.node(), nullptr);
     }
     auto const values = a.floats();
     if (!values) return values.error();

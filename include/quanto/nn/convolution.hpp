@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <quanto/kernels/convolution/depthwise.hpp>
@@ -17,7 +18,18 @@
 #include <quanto/nn/quantizable.hpp>
 #include <quanto/nn/weight.hpp>
 
-namespace quanto::inline v0::nn::detail {
+namespace quanto::inline v0::nn {
+
+// Size: std::size_t along a line, size_2d in a picture.
+template <class Size>
+struct convolution_options {
+    Size stride{1}, padding{0}, dilation{1};
+    std::size_t groups = 1;
+    bool bias = true;  // of a module that is only declared
+    bool quantize_input = false;
+};
+
+namespace detail {
 
 struct convolution {
     std::string_view name;
@@ -107,7 +119,7 @@ private:
         product_options const options{
             .bias = {to.bias, bias ? outputs() : 0}, .accuracy = where.accuracy, .memory = where.memory};
         if (reads_codes(x) && (prepared != nullptr || weight.scheme()->type.is<qint8>())) {
-            auto const* const codes = reinterpret_cast<std::int8_t const*>(x.codes().data());
+            auto const* const codes = x.int8_codes();
             if (prepared != nullptr)
                 return multiply_patches(codes, layout, to.without_bias(), [&](auto patches, std::size_t, auto out) {
                     return where.backend.matmul(patches, x.scale(), *prepared, out, options);
@@ -247,4 +259,71 @@ private:
     }
 };
 
-}  // namespace quanto::inline v0::nn::detail
+template <class Size>
+struct convolution_module {
+    static constexpr std::size_t directions = std::is_same_v<Size, size_2d> ? 2 : 1;
+
+    Weight weight;
+    std::optional<any_tensor> bias;
+    Size stride, padding, dilation;
+    std::size_t groups;
+    bool quantize_input;
+    activation_state activation{};
+
+    // Declared only. Precondition: groups divides `in`.
+    convolution_module(std::size_t in, std::size_t out, Size kernel, convolution_options<Size> const& o = {})
+        : convolution_module(Weight(weight_shape(out, o.groups == 0 ? 0 : in / o.groups, kernel)),
+                             o.bias ? std::optional(declared({out})) : std::nullopt, o) {
+        QUANTO_ASSERT(groups != 0 && in % groups == 0, "a convolution: groups must divide the channels");
+    }
+    // Precondition: w is (out, in / groups, kernel..), b is (out), both of float types.
+    explicit convolution_module(any_tensor w, std::optional<any_tensor> b = std::nullopt,
+                                convolution_options<Size> const& o = {}) noexcept
+        : convolution_module(Weight(std::move(w)), std::move(b), o) {}
+
+    std::size_t in_channels() const noexcept { return weight.shape()[1] * groups; }
+    std::size_t out_channels() const noexcept { return weight.shape().front(); }
+    window taps() const noexcept {
+        if constexpr (directions == 2)
+            return {{weight.shape()[2], weight.shape()[3]}, stride, padding, dilation};
+        else
+            return {{1, weight.shape()[2]}, {1, stride}, {0, padding}, {1, dilation}};
+    }
+
+    static void parameters(auto& self, auto&& each) {
+        each("weight", self.weight);
+        if (self.bias) each("bias", *self.bias);
+    }
+
+    // Errors: the input's; a shape that does not fit; weights without values.
+    Activation operator()(Activation const& x) const {
+        bool const sound = weight.shape().rank() == directions + 2;
+        return convolution{directions == 2 ? "Conv2d" : "Conv1d",
+                           weight,
+                           bias,
+                           activation,
+                           sound ? taps() : window{},
+                           groups,
+                           directions,
+                           quantize_input}(x);
+    }
+
+private:
+    static extents weight_shape(std::size_t out, std::size_t channels, Size kernel) {
+        if constexpr (directions == 2)
+            return {out, channels, kernel.height, kernel.width};
+        else
+            return {out, channels, kernel};
+    }
+    convolution_module(Weight w, std::optional<any_tensor> b, convolution_options<Size> const& o) noexcept
+        : weight(std::move(w)),
+          bias(std::move(b)),
+          stride(o.stride),
+          padding(o.padding),
+          dilation(o.dilation),
+          groups(o.groups),
+          quantize_input(o.quantize_input) {}
+};
+
+}  // namespace detail
+}  // namespace quanto::inline v0::nn

@@ -36,15 +36,9 @@ struct convolution_gradient {
             auto made = Tensor<float>::make(x.shape(), where.memory);
             if (!made) return made.error();
             dx = std::move(*made);
-            wt = tape.transposed(&weight);
-            if (wt.data == nullptr) {
-                auto const w = values_of(weight, where.memory);
-                if (!w) return w.error();
-                auto transposed_w = transposed(matrix_of(*w), where.memory);
-                if (!transposed_w) return transposed_w.error();
-                own = std::move(*transposed_w);
-                wt = std::as_const(own).view();
-            }
+            auto const weights = transposed_weight(tape, weight, own, where.memory);
+            if (!weights) return weights.error();
+            wt = *weights;
         }
         if (moves || reaches)
             if (auto done = tiles(dy, values, wt, moves ? &dw : nullptr, reaches ? &dx : nullptr, where); !done)

@@ -36,21 +36,26 @@ inline matrix_view<float const> matrix_of(Tensor<float> const& w) noexcept {
     return {w.data(), rows, rows == 0 ? 0 : w.size() / rows};
 }
 
+// The weight transposed, (rest, rows): as the tape lends it, or made, in `own`.
+inline result<matrix_view<float const>> transposed_weight(Tape& tape, Weight const& w, Tensor<float>& own,
+                                                          memory_ref memory) {
+    if (auto const lent = tape.transposed(&w); lent.data != nullptr) return lent;
+    auto const values = values_of(w, memory);
+    if (!values) return values.error();
+    auto made = transposed(matrix_of(*values), memory);
+    if (!made) return made.error();
+    own = std::move(*made);
+    return matrix_view<float const>(std::as_const(own).view());
+}
+
 // dx, in the shape of x. w (N, K): the weight as a matrix (N, rest).
 inline result<Tensor<float>> input_gradient(Tape& tape, matrix_view<float const> dy, Weight const& w,
                                             extents const& shape, context const& where) {
     Tensor<float> own;
-    auto wt = tape.transposed(&w);
-    if (wt.data == nullptr) {
-        auto const values = values_of(w, where.memory);
-        if (!values) return values;
-        auto made = transposed(matrix_of(*values), where.memory);
-        if (!made) return made;
-        own = std::move(*made);
-        wt = std::as_const(own).view();
-    }
+    auto const wt = transposed_weight(tape, w, own, where.memory);
+    if (!wt) return wt.error();
     auto dx = Tensor<float>::make(shape, where.memory);
-    if (dx) where.backend.matmul(dy, wt, matrix_view<float>(dx->data(), dy.rows, wt.rows));
+    if (dx) where.backend.matmul(dy, *wt, matrix_view<float>(dx->data(), dy.rows, wt->rows));
     return dx;
 }
 

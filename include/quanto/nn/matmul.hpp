@@ -38,7 +38,7 @@ struct batched_product {
             float const* const row_scales =
                 b.has_row_scales() ? b.row_scales().data() + i * n : std::as_const(*scales).data();
             w.scales = reinterpret_cast<std::byte const*>(row_scales);
-            auto const* const x = reinterpret_cast<std::int8_t const*>(a.codes().data()) + i * m * k;
+            auto const* const x = a.int8_codes() + i * m * k;
             matrix_view<float> const out(y + i * m * n, m, n);
             where.backend.matmul(matrix_view<std::int8_t const>(x, m, k), a.has_row_scales() ? 1.0f : a.scale(), w,
                                  out);

@@ -20,18 +20,18 @@ Activation moved(operation const& o, Activation const& x, Map const& map) {
     auto const rows = x.has_row_scales() ? map.rows(x.shape().back()) : std::nullopt;
     auto const memory = x.where().memory;
     std::optional<Activation> y;
-    if (explain(o, {&x}, x.has_row_scales() && !rows ? "rows with their own scales are taken apart" : "")) {
+    if (explain(o, {&x}, x.has_row_scales() && !rows ? detail::rows_taken_apart : std::string_view())) {
         auto codes = gathered(map, x.codes(), memory);
         if (!codes) return codes.error().within(o.name);
         if (rows) {
             auto scales = gathered(*rows, x.row_scales(), memory);
             if (!scales) return scales.error().within(o.name);
             std::size_t const n = scales->size();
-            y.emplace(*x.type(), std::move(*codes), std::move(*scales).reshaped({n}), x.where_pointer());
+            y = Activation(*x.type(), std::move(*codes), std::move(*scales).reshaped({n}), x.where_pointer())
+                    .from(x.source());
         } else {
-            y.emplace(*x.type(), std::move(*codes), x.scale(), x.where_pointer());
+            y = x.with(std::move(*codes));
         }
-        y = std::move(*y).from(x.source());
     } else {
         auto const values = x.floats();
         if (!values) return values.error().within(o.name);
@@ -54,9 +54,9 @@ inline Activation view(Activation x, extents const& shape) {
         error e(errc::shape_mismatch, "view: ", x.size(), " elements as ");
         return append(e, shape);
     }
-    if (explain(operations::view, {&x},
-                x.has_row_scales() && shape.back() != x.shape().back() ? "rows with their own scales are taken apart"
-                                                                       : "") ||
+    if (explain(
+            operations::view, {&x},
+            x.has_row_scales() && shape.back() != x.shape().back() ? detail::rows_taken_apart : std::string_view()) ||
         !x.is_quantized())
         return std::move(x).reshaped(shape);
     auto values = x.value();

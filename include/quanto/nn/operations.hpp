@@ -48,8 +48,8 @@ inline constexpr operation max_pool   {"max_pool",   ordered,    floating};  // 
 inline constexpr operation matmul     {"matmul",     product,    floating};  // matmul_transposed
 inline constexpr operation softmax    {"softmax",    normalized, normalized};
 inline constexpr operation add{"add"}, sub{"sub"}, mul{"mul"}, div{"div"}, abs{"abs"}, clamp{"clamp"}, relu6{"relu6"},
-    sigmoid{"sigmoid"}, tanh{"tanh"}, gelu{"gelu"}, silu{"silu"}, log_softmax{"log_softmax"}, avg_pool{"avg_pool"}, sum{"sum"}, mean{"mean"},
-    amax{"amax"}, argmax{"argmax"};
+    sigmoid{"sigmoid"}, tanh{"tanh"}, gelu{"gelu"}, silu{"silu"}, log_softmax{"log_softmax"}, avg_pool{"avg_pool"}, sum{"sum"},
+    mean{"mean"}, amax{"amax"}, argmax{"argmax"};
 // clang-format on
 }  // namespace operations
 
@@ -62,6 +62,8 @@ struct operation_choice {
 };
 
 namespace detail {
+inline constexpr std::string_view rows_taken_apart = "rows with their own scales are taken apart";
+
 inline std::string_view obstacle_between(form wanted, std::initializer_list<Activation const*> operands) noexcept {
     Activation const& first = **operands.begin();
     bool const many = wanted == form::joined || wanted == form::ordered;

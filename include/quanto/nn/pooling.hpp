@@ -63,24 +63,13 @@ template <class T>
 void max_pool_plane(window const& w, size_2d in, size_2d out, T const* x, T* y) noexcept {
     constexpr T lowest =
         std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
-    std::size_t const step = w.stride.width;
     std::fill(y, y + out.area(), lowest);
-    for (std::size_t i = 0; i != w.kernel.height; ++i) {
-        std::size_t const down = i * w.dilation.height;
-        quanto::detail::tap_range const lines(in.height, out.height, w.stride.height, w.padding.height, down);
-        for (std::size_t j = 0; j != w.kernel.width; ++j) {
-            std::size_t const right = j * w.dilation.width;
-            quanto::detail::tap_range const inside(in.width, out.width, step, w.padding.width, right);
-            std::size_t const n = inside.end - inside.begin;
-            for (std::size_t oy = lines.begin; oy != lines.end && n != 0; ++oy) {
-                T const* const from = x + (oy * w.stride.height + down - w.padding.height) * in.width +
-                                      (inside.begin * step + right - w.padding.width);
-                T* const to = y + oy * out.width + inside.begin;
-                for (std::size_t t = 0; t != n; ++t)
-                    if (T const v = from[t * step]; to[t] < v || v != v) to[t] = v;  // v != v: NaN
-            }
-        }
-    }
+    w.for_each_run(in, out, [&](std::size_t, std::size_t output, std::size_t input, std::size_t n) {
+        T const* const from = x + input;
+        T* const to = y + output;
+        for (std::size_t t = 0; t != n; ++t)
+            if (T const v = from[t * w.stride.width]; to[t] < v || v != v) to[t] = v;  // v != v: NaN
+    });
 }
 
 // dx += dy at the first element of each window that is y (or NaN, as y is then).
@@ -116,8 +105,7 @@ inline Activation recorded_max_pool(Activation const& x, Activation y, window co
                                     dy.data() + i * p.out.area(), dx->data() + i * p.in.area());
         };
         if (y.is_quantized()) {
-            back(reinterpret_cast<std::int8_t const*>(x.codes().data()),
-                 reinterpret_cast<std::int8_t const*>(y.codes().data()));
+            back(x.int8_codes(), y.int8_codes());
         } else {
             auto const values = x.floats();
             if (!values) return values.error();
@@ -140,14 +128,13 @@ inline Activation max_pool2d(Activation const& x, size_2d kernel, max_pool_optio
             detail::max_pool_plane(w, p->in, p->out, from + i * p->in.area(), to + i * p->out.area());
     };
     if (explain(operations::max_pool, {&x},
-                x.has_row_scales()                     ? "rows with their own scales are taken apart"
-                : x.is_quantized() && x.scale() < 0.0f ? "a negative scale turns the order round"
-                                                       : "")) {
+                x.has_row_scales()                     ? detail::rows_taken_apart
+                : x.is_quantized() && x.scale() < 0.0f ? std::string_view("a negative scale turns the order round")
+                                                       : std::string_view())) {
         auto codes = Tensor<std::uint8_t>::make(p->shape, x.where().memory);
         if (!codes) return codes.error();
-        pool(reinterpret_cast<std::int8_t const*>(x.codes().data()), reinterpret_cast<std::int8_t*>(codes->data()));
-        auto y = Activation(*x.type(), std::move(*codes), x.scale(), x.where_pointer()).from(x.source());
-        return detail::recorded_max_pool(x, std::move(y), w, *p);
+        pool(x.int8_codes(), reinterpret_cast<std::int8_t*>(codes->data()));
+        return detail::recorded_max_pool(x, x.with(std::move(*codes)), w, *p);
     }
     auto y = Tensor<float>::make(p->shape, x.where().memory);
     if (!y) return y.error();

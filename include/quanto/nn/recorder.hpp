@@ -41,25 +41,20 @@ struct recorder {
     std::optional<error> problem{};
 
     void input(Activation const& x) {
-        if (!x.is_quantized()) return update(input_scale, input_values, input_momentum, x.values(), "input");
+        if (!x.is_quantized()) return update(input_scale, input_values, input_momentum, x.values(), "the input");
         float largest = 0.0f;
         for (std::size_t r = 0, n = x.has_row_scales() ? x.row_scales().size() : 1; r != n; ++r)
             if (float const s = absolute(x.scale_of_row(r)); s > largest) largest = s;
         input_scale = stored_as(largest, scale_type);
-        if (auto const values = x.value(); values && !find_problem(*values, "input")) input_values.add(*values);
+        if (auto const values = x.value(); values && !find_problem(*values, "the input")) input_values.add(*values);
     }
-    void output(Activation const& y) { update(output_scale, output_values, momentum, y.values(), "output"); }
+    void output(Activation const& y) { update(output_scale, output_values, momentum, y.values(), "the output"); }
 
 private:
     bool find_problem(Tensor<float> const& x, std::string_view which) {
-        for (std::size_t i = 0; i != x.size(); ++i)
-            if (!is_finite(x[i])) {
-                if (!problem)
-                    problem = error(errc::not_finite, "the ", which, " at index ", i,
-                                    is_nan(x[i]) ? " is NaN" : " is infinite");
-                return true;
-            }
-        return false;
+        auto const found = quanto::detail::not_finite(x.view(), which);
+        if (found && !problem) problem = found;
+        return found.has_value();
     }
 
     void update(std::optional<float>& scale, seen_values& seen, double weight, Tensor<float> const& x,

@@ -43,8 +43,7 @@ inline Activation relu(Activation const& x) {
         for (std::size_t i = r * n; i != r * n + n; ++i)
             to[i] = (from[i] & 0x80) == negative ? std::uint8_t{0} : from[i];
     }
-    Activation y(x);
-    return detail::recorded_relu(x, std::move(y).with(std::move(*made)));
+    return detail::recorded_relu(x, x.with(std::move(*made)));
 }
 
 struct ReLU {

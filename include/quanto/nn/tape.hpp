@@ -76,38 +76,37 @@ public:
 
     // The parameter at this address gets a gradient, too. Precondition: it stays there.
     void watch(void const* parameter) {
-        auto const at = find(parameter);
-        if (at == watched_.end() || at->parameter != parameter) watched_.insert(at, watched{parameter, {}, {}, {}});
+        if (find(parameter) == nullptr) watched_.insert(place_of(parameter), watched{parameter, {}, {}, {}});
     }
     bool watches(void const* parameter) const noexcept { return gradient(parameter) != nullptr; }
     // What has arrived; null where it is not watched, empty where nothing came.
     Tensor<float> const* gradient(void const* parameter) const noexcept {
-        auto const at = const_cast<Tape*>(this)->find(parameter);
-        return at == watched_.end() || at->parameter != parameter ? nullptr : &at->gradient;
+        auto const* const at = const_cast<Tape*>(this)->find(parameter);
+        return at == nullptr ? nullptr : &at->gradient;
     }
 
     // The values of the weight at this address that a pass multiplies with, dequantized, as a matrix (rows, rest), and
     // transposed, which is what gradients of its input are multiplied with. Who changes weights may lend them until the
     // next change; without data where nobody does.
     void lend(void const* weight, matrix_view<float const> values, matrix_view<float const> transposed) noexcept {
-        auto const at = find(weight);
-        if (at == watched_.end() || at->parameter != weight) return;
+        auto* const at = find(weight);
+        if (at == nullptr) return;
         at->values = values;
         at->transposed = transposed;
     }
     matrix_view<float const> values(void const* weight) noexcept {
-        auto const at = find(weight);
-        return at == watched_.end() || at->parameter != weight ? matrix_view<float const>() : at->values;
+        auto const* const at = find(weight);
+        return at == nullptr ? matrix_view<float const>() : at->values;
     }
     matrix_view<float const> transposed(void const* weight) noexcept {
-        auto const at = find(weight);
-        if (at == watched_.end() || at->parameter != weight) return {};
+        auto* const at = find(weight);
+        if (at == nullptr) return {};
         at->reads_transposed = true;
         return at->transposed;
     }
     bool reads_transposed(void const* weight) const noexcept {
-        auto const at = const_cast<Tape*>(this)->find(weight);
-        return at != watched_.end() && at->parameter == weight && at->reads_transposed;
+        auto const* const at = const_cast<Tape*>(this)->find(weight);
+        return at != nullptr && at->reads_transposed;
     }
 
     // Adds g. A constant (null) or a parameter that nobody watches drops it.
@@ -120,8 +119,7 @@ public:
     }
     result<success> add_to(void const* parameter, result<Tensor<float>> g) {
         if (!g) return g.error();
-        auto const at = find(parameter);
-        if (at != watched_.end() && at->parameter == parameter) accumulate(at->gradient, std::move(*g));
+        if (auto* const at = find(parameter)) accumulate(at->gradient, std::move(*g));
         return success{};
     }
 
@@ -157,7 +155,12 @@ private:
         n->previous = last_;
         return last_ = n;
     }
-    std::vector<watched>::iterator find(void const* parameter) noexcept {
+    // Null where it is not watched.
+    watched* find(void const* parameter) noexcept {
+        auto const at = place_of(parameter);
+        return at == watched_.end() || at->parameter != parameter ? nullptr : &*at;
+    }
+    std::vector<watched>::iterator place_of(void const* parameter) noexcept {
         return std::lower_bound(watched_.begin(), watched_.end(), parameter,
                                 [](watched const& w, void const* p) { return w.parameter < p; });
     }

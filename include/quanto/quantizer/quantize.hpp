@@ -10,6 +10,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 #include <type_traits>
 
 #include <quanto/quantizer/optimizer.hpp>
@@ -54,12 +56,14 @@ constexpr void encode_groups(grouped_values<S> x, planar_packing<Q::bits> packin
         }
 }
 
-// The index of the first value that is NaN or infinite; x.size() if there is none.
+// "the value at index 17 is NaN": the error for the first value that is NaN or infinite; nothing where all are finite.
+// `first` is added to the index.
 template <class S>
-std::size_t first_not_finite(tensor_view<S const> x) noexcept {
-    std::size_t i = 0;
-    while (i != x.size() && is_finite(static_cast<float>(x[i]))) ++i;
-    return i;
+std::optional<error> not_finite(tensor_view<S const> x, std::string_view what, std::size_t first = 0) noexcept {
+    for (std::size_t i = 0; i != x.size(); ++i)
+        if (float const v = static_cast<float>(x[i]); !is_finite(v))
+            return error(errc::not_finite, what, " at index ", first + i, is_nan(v) ? " is NaN" : " is infinite");
+    return std::nullopt;
 }
 
 }  // namespace detail
@@ -72,9 +76,7 @@ result<QTensor<Q, Axis, Group>> quantize(tensor_view<S const> x, O const& optimi
     static_assert(
         SubByteQType<Q> ? AffineOptimizer<O, Q, S> : SymmetricOptimizer<O, Q, S>,
         "quanto: this optimizer cannot choose scales for this qtype (8 bits: absmax; 2 and 4 bits: max_range, hqq)");
-    if (std::size_t const i = detail::first_not_finite(x); i != x.size())
-        return error(errc::not_finite, "the value at index ", i,
-                     is_nan(static_cast<float>(x[i])) ? " is NaN" : " is infinite");
+    if (auto const problem = detail::not_finite(x, "the value")) return *problem;
 
     qtensor_parts parts;
     parts.shape = x.shape();

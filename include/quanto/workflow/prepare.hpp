@@ -1,6 +1,7 @@
 // prepare(model, {.backend = b}) packs the quantized weights into the layout that the fastest products of that backend
-// read (kernels/panel/layout.hpp), where that pays. quantize(), freeze() and load() do it, for the default backend where they are not
-// told another; a forward pass never does. Results stay within the same error bounds; nothing of it is in a saved file.
+// read (kernels/panel/layout.hpp), where that pays. quantize(), freeze() and load() do it, for the default backend
+// where they are not told another; a forward pass never does. Results stay within the same error bounds; nothing of it
+// is in a saved file.
 //     prepare(model, {.backend = b, .release_portable = true})
 // keeps the panels alone, so that a frozen model takes no more memory than unprepared; save() restores the portable
 // form bit for bit, one weight at a time. Only backends that read panels can then run the model.

@@ -179,9 +179,7 @@ private:
             std::size_t const size = x.size() / part.total;
             shape[0] = part.count;
             tensor_view<float const> const rows(x.data() + part.first * size, shape);
-            if (std::size_t const i = detail::first_not_finite(rows); i != rows.size())
-                return error(errc::not_finite, "the batch at index ", part.first * size + i,
-                             is_nan(rows[i]) ? " is NaN" : " is infinite");
+            if (auto const problem = detail::not_finite(rows, "the batch", part.first * size)) return *problem;
             nn::Activation const y = model_(nn::Activation(Tensor<float>::borrow(rows), s.where));
             if (!y) return y.error();
             if (y.node() == nullptr)

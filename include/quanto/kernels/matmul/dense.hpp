@@ -1,6 +1,6 @@
 // Products of float weights in their storage type: y = x * transposed(w), w of float, float16 or bfloat16.
-//     dense_kernel<float16, isa::avx2>::name == "matmul_f16_f32_avx2"
-//     dense_matmul<float16>(isa, x, w, y, executor, memory)      chooses between the two forms of dense.inl
+//     dense_kernel_name<float16>(isa::avx2) == "matmul_f16_f32_avx2"       (kernel_list.hpp)
+//     dense_matmul<float16>(isa, x, w, y, concurrency, run, memory)        chooses between the two forms of dense.inl
 // Rows of y are the same for every number of threads. Workspace: (M + 24 * threads) * K floats where M is at least the
 // lanes of a vector; without memory for it, the form for few rows does the work.
 #pragma once

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <quanto/kernels/matmul/reference.hpp>
 #include <quanto/tensor/qtensor.hpp>
 
 namespace quanto::inline v0 {
@@ -63,12 +64,9 @@ weight_rows(qtensor_view<W> const&) -> weight_rows<W>;
 template <QType Q>
 void matmul_row_by_definition(matrix_view<float const> x, qtensor_view<Q> const& w, matrix_view<float> y,
                               std::size_t n) noexcept {
-    for (std::size_t m = 0; m != x.rows; ++m) {
-        double sum = 0.0;
-        for (std::size_t k = 0; k != x.cols; ++k)
-            sum += static_cast<double>(x(m, k)) * static_cast<double>(w[n * x.cols + k]);
-        y(m, n) = static_cast<float>(sum);
-    }
+    matmul_definition(
+        x, [&](std::size_t, std::size_t k) { return w[n * x.cols + k]; },
+        matrix_view<float>(y.data + n, y.rows, 1, y.stride));
 }
 
 }  // namespace detail

@@ -11,12 +11,7 @@
 #include <quanto/kernels/matmul/operands.hpp>
 #include <quanto/types/dtype.hpp>
 
-// g++ 12 warns of its own intrinsics' undefined operands once they are inlined here.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
+QUANTO_INTRINSICS_BEGIN
 
 namespace quanto::inline v0::detail {
 
@@ -29,7 +24,7 @@ namespace portable {
 #undef QUANTO_KERNEL_BYTES
 
 #if QUANTO_TARGETS_X86
-QUANTO_TARGET_BEGIN("avx2,fma,f16c")
+QUANTO_TARGET_BEGIN(QUANTO_AVX2)
 #define QUANTO_KERNEL_BYTES 32
 namespace avx2 {
 #include <quanto/kernels/matmul/simd.inl>
@@ -39,7 +34,7 @@ namespace avx2 {
 #undef QUANTO_KERNEL_BYTES
 QUANTO_TARGET_END
 
-QUANTO_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw")
+QUANTO_TARGET_BEGIN(QUANTO_AVX512)
 #define QUANTO_KERNEL_BYTES 64
 namespace avx512 {
 #include <quanto/kernels/matmul/simd.inl>
@@ -52,6 +47,4 @@ QUANTO_TARGET_END
 
 }  // namespace quanto::inline v0::detail
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
+QUANTO_INTRINSICS_END

@@ -1,5 +1,5 @@
-// The kernels of quantized weights, included by simd.hpp once per instruction set; no include guard on purpose. Before it a namespace
-// and
+// The kernels of quantized weights, included by simd.hpp once per instruction set; no include guard on purpose. Before
+// it a namespace and
 //     QUANTO_KERNEL_BYTES   bytes of a vector
 // y[m][n]: per group, lane l of a vector sums code * x over the elements with t % lanes == l, and x itself; then
 //     total += scale * sum - shift * sum_x,   and at the end the lanes are added by halves.

@@ -6,15 +6,11 @@
 
 #if QUANTO_TARGETS_X86
 
-#if !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
+QUANTO_INTRINSICS_BEGIN
 
 namespace quanto::inline v0::detail {
 
-QUANTO_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+QUANTO_TARGET_BEGIN(QUANTO_AVX512VNNI)
 namespace avx512vnni {
 
 #define QUANTO_INLINE __attribute__((always_inline)) inline
@@ -262,8 +258,6 @@ QUANTO_TARGET_END
 
 }  // namespace quanto::inline v0::detail
 
-#if !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
+QUANTO_INTRINSICS_END
 
 #endif

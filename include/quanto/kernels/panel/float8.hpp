@@ -11,15 +11,11 @@
 
 #if QUANTO_TARGETS_X86
 
-#if !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
+QUANTO_INTRINSICS_BEGIN
 
 namespace quanto::inline v0::detail {
 
-QUANTO_TARGET_BEGIN("avx2,fma,f16c")
+QUANTO_TARGET_BEGIN(QUANTO_AVX2)
 #define QUANTO_KERNEL_BYTES 32
 namespace avx2 {
 #include <quanto/kernels/panel/float8.inl>
@@ -27,7 +23,7 @@ namespace avx2 {
 #undef QUANTO_KERNEL_BYTES
 QUANTO_TARGET_END
 
-QUANTO_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw")
+QUANTO_TARGET_BEGIN(QUANTO_AVX512)
 #define QUANTO_KERNEL_BYTES 64
 namespace avx512 {
 #include <quanto/kernels/panel/float8.inl>
@@ -110,8 +106,6 @@ result<success> multiply_float8(isa target, panel_operands<std::int8_t> const& o
 
 }  // namespace quanto::inline v0::detail
 
-#if !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
+QUANTO_INTRINSICS_END
 
 #endif

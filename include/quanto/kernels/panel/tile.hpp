@@ -1,5 +1,5 @@
-// A tile of x, rows packed as digits.hpp says, and what its kernels are given. A kernel multiplies one tile with a range of
-// panels; the rows that it must not sum are marked while they are packed, and follow the definition.
+// A tile of x, rows packed as digits.hpp says, and what its kernels are given. A kernel multiplies one tile with a
+// range of panels; the rows that it must not sum are marked while they are packed, and follow the definition.
 #pragma once
 
 #include <cstddef>
