@@ -11,7 +11,11 @@ endif()
 add_library(quanto_development INTERFACE)
 target_link_libraries(quanto_development INTERFACE quanto::quanto)
 
-set(QUANTO_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Werror)
+option(QUANTO_WERROR "Warnings of this repository's own code are errors" ON)
+set(QUANTO_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow)
+if(QUANTO_WERROR)
+  list(APPEND QUANTO_WARNINGS -Werror)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC's flow analyses have false positives that come and go with the optimization level: shown, not fatal.
   foreach(analysis maybe-uninitialized array-bounds stringop-overflow stringop-overread restrict)

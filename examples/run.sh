@@ -87,15 +87,15 @@ done
 
 # ---- build and run ---------------------------------------------------------------------------------------------------
 
-# For this machine (-march=native): Eigen, the baseline, has no other way to use its instructions. Without warnings (-w):
-# they are for the tests to see, and g++ 12 has false ones about its own AVX-512 header.
-flags=-w
-case "$(uname -m)" in x86_64 | aarch64) flags="$flags -march=native" ;; esac
+# For this machine (-march=native): Eigen, the baseline, has no other way to use its instructions. Warnings, which other
+# compilers may have, go to the log: they are for the tests to stop at.
+flags=
+case "$(uname -m)" in x86_64 | aarch64) flags=-march=native ;; esac
 if have ninja; then CMAKE_GENERATOR=Ninja; else CMAKE_GENERATOR="Unix Makefiles"; fi
 export CMAKE_GENERATOR
 say "building"
 {
-    cmake -S . -B "$tree" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS="$flags" \
+    cmake -S . -B "$tree" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS="$flags" -DQUANTO_WERROR=OFF \
         -DQUANTO_BUILD_TESTS=OFF -DQUANTO_BUILD_BENCHMARKS=OFF -DQUANTO_BUILD_EXAMPLES=ON &&
         cmake --build "$tree" -j "$jobs" --target example_fashion_mnist
 } >"$tree/build.log" 2>&1 </dev/null || {
