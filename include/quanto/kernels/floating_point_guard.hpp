@@ -21,6 +21,18 @@ public:
 private:
     static constexpr unsigned controls = 0x8000u | 0x6000u | 0x0040u;  // FTZ, rounding, DAZ
     unsigned saved_;
+#elif defined(__aarch64__) && defined(__GNUC__)
+    floating_point_guard() noexcept {
+        asm volatile("mrs %0, fpcr" : "=r"(saved_)::"memory");
+        if ((saved_ & controls) != 0) asm volatile("msr fpcr, %0" ::"r"(saved_ & ~controls) : "memory");
+    }
+    ~floating_point_guard() {
+        if ((saved_ & controls) != 0) asm volatile("msr fpcr, %0" ::"r"(saved_) : "memory");
+    }
+
+private:
+    static constexpr unsigned long long controls = 1ull << 24 | 3ull << 22 | 1ull << 19;  // FZ, rounding, FZ16
+    unsigned long long saved_;
 #else
     floating_point_guard() noexcept {}
     ~floating_point_guard() {}

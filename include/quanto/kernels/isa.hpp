@@ -5,6 +5,8 @@
 //     QUANTO_STATIC_ISA   defined: the one of the unit's own flags (-march=native), without a choice at run time; all
 //                         units of a program then have the same flags
 //     QUANTO_ISA          in the environment: caps the choice ("portable", "avx2")
+// On AArch64, where every processor has NEON, `portable` is what the compiler makes of plain code; beside it there are
+// the dot products of bytes.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +19,16 @@
 #define QUANTO_TARGETS_X86 1
 #else
 #define QUANTO_TARGETS_X86 0
+#endif
+
+#if defined(__aarch64__) && !defined(__ARM_BIG_ENDIAN) && defined(__GNUC__) && !defined(QUANTO_NO_SIMD)
+#define QUANTO_TARGETS_NEON 1
+#include <arm_neon.h>
+#if defined(__linux__)
+#include <sys/auxv.h>
+#endif
+#else
+#define QUANTO_TARGETS_NEON 0
 #endif
 
 // Around intrinsics and code that calls them: g++ 12 warns of their undefined operands.
@@ -40,6 +52,11 @@ QUANTO_INTRINSICS_END
 #define QUANTO_AVX2 "avx2,fma,f16c"
 #define QUANTO_AVX512 QUANTO_AVX2 ",avx512f,avx512bw"
 #define QUANTO_AVX512VNNI QUANTO_AVX512 ",avx512dq,avx512vl,avx512vnni"
+#if defined(__clang__)
+#define QUANTO_NEON_DOT "dotprod"
+#else
+#define QUANTO_NEON_DOT "arch=armv8.2-a+dotprod"
+#endif
 
 #define QUANTO_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
@@ -109,25 +126,46 @@ inline bool detect_vnni() noexcept {
 }
 #endif
 
-// An instruction set, and why it is this one. vnni: that is avx512, and detect_vnni().
+// The same of NEON's dot products of bytes (sdot, an extension of Armv8.2).
+inline bool detect_neon_dot() noexcept {
+#if !QUANTO_TARGETS_NEON
+    return false;
+#elif defined(QUANTO_STATIC_ISA) || !(defined(__linux__) || defined(__APPLE__))
+#if defined(__ARM_FEATURE_DOTPROD)
+    return true;
+#else
+    return false;
+#endif
+#elif defined(__APPLE__)
+    return true;
+#else
+    return (getauxval(AT_HWCAP) >> 20 & 1u) != 0;  // HWCAP_ASIMDDP
+#endif
+}
+
+// An instruction set, and why it is this one. vnni: that is avx512, and detect_vnni(). neon_dot: detect_neon_dot(), and
+// not capped.
 struct isa_choice {
     isa target;
     std::string_view reason;
-    bool vnni = false;
+    bool vnni = false, neon_dot = false;
 };
 
 // Cost: looks at the processor's features and at the environment, some 100 ns.
 inline isa_choice choose_isa(std::string_view force = {}) noexcept {
     isa const best = detect_isa();
+    bool const dot = detect_neon_dot();
     if constexpr (static_isa)
-        return {best, "the flags that this unit is compiled with (QUANTO_STATIC_ISA)", detect_vnni()};
-    char const* const environment = std::getenv("QUANTO_ISA");
-    isa const allowed = capped(best, environment == nullptr ? "" : environment), target = capped(allowed, force);
+        return {best, "the flags that this unit is compiled with (QUANTO_STATIC_ISA)", detect_vnni(), dot};
+    char const* const variable = std::getenv("QUANTO_ISA");
+    std::string_view const environment = variable == nullptr ? "" : variable;
+    isa const allowed = capped(best, environment), target = capped(allowed, force);
+    bool const dot_allowed = dot && environment != "portable", dot_target = dot_allowed && force != "portable";
     return {target,
-            target < allowed ? "capped by cpu_options::force_isa"
-            : target < best  ? "capped by QUANTO_ISA in the environment"
-                             : "the best instruction set of this processor",
-            target == isa::avx512 && detect_vnni()};
+            target < allowed || dot_target < dot_allowed ? "capped by cpu_options::force_isa"
+            : target < best || dot_target < dot          ? "capped by QUANTO_ISA in the environment"
+                                                         : "the best instruction set of this processor",
+            target == isa::avx512 && detect_vnni(), dot_target};
 }
 
 }  // namespace quanto::inline v0

@@ -102,8 +102,8 @@ void check_f32(std::string_view cap, case_of const& c, bool zero_points = false)
     operands o(c);
     REQUIRE(backend.matmul(o.x, packed, o.y));
     CHECK(o.frame_is_whole());
-    bool const digits =
-        choose_panel_kernel(choose_isa(cap), packed, product_input::f32).kernel == panel_kernel::avx512vnni;
+    panel_kernel const kernel = choose_panel_kernel(choose_isa(cap), packed, product_input::f32).kernel;
+    bool const digits = kernel == panel_kernel::avx512vnni || kernel == panel_kernel::neon_dot;
     for (std::size_t m = 0; m != c.m; ++m)
         for (std::size_t n = 0; n != c.n; ++n) {
             auto const e = expected(w.view(), packed.layout(), o.x, m, n);

@@ -11,7 +11,7 @@
 namespace quanto::inline v0 {
 
 enum class product_input : std::uint8_t { f32, dynamic_int8, int8 };
-enum class panel_kernel : std::uint8_t { definition, portable, avx2, avx512, avx512vnni };
+enum class panel_kernel : std::uint8_t { definition, portable, avx2, avx512, avx512vnni, neon_dot };
 
 struct panel_choice {
     panel_kernel kernel;
@@ -33,6 +33,7 @@ struct panel_kernel_name {
                                         : Kernel == panel_kernel::portable ? "portable"
                                         : Kernel == panel_kernel::avx2     ? "avx2"
                                         : Kernel == panel_kernel::avx512   ? "avx512"
+                                        : Kernel == panel_kernel::neon_dot ? "neon_dot"
                                                                            : "avx512vnni";
         for (std::string_view part : {std::string_view("matmul_"), std::string_view(Q::name), input, kernel})
             for (char c : part) text[size++] = c;
@@ -52,7 +53,7 @@ panel_choice chosen(any_qtype type, std::string_view reason) noexcept {
 
 // Whether panels of that type have a kernel of their own on `target`. Without one the portable form multiplies faster.
 constexpr bool has_panel_kernel(isa_choice const& target, any_qtype type) noexcept {
-    return type.is_floating_point() ? target.target != isa::portable : target.vnni;
+    return type.is_floating_point() ? target.target != isa::portable : target.vnni || target.neon_dot;
 }
 
 // `target`: the instruction sets that may be used. Without a kernel that rounds x to int8, dynamic_int8 is as exact as
@@ -63,7 +64,7 @@ inline panel_choice choose_panel_kernel(isa_choice const& target, panels const& 
     auto const take = [&]<panel_kernel K>(std::string_view reason) {
         using enum product_input;
         if (input == int8) return detail::chosen<int8, K>(w.type(), reason);
-        if constexpr (K == panel_kernel::avx512vnni)
+        if constexpr (K == panel_kernel::avx512vnni || K == panel_kernel::neon_dot)
             if (input == dynamic_int8) return detail::chosen<dynamic_int8, K>(w.type(), reason);
         return detail::chosen<f32, K>(w.type(), reason);
     };
@@ -75,7 +76,9 @@ inline panel_choice choose_panel_kernel(isa_choice const& target, panels const& 
     if (!has_panel_kernel(target, w.type()))
         return take.template operator()<panel_kernel::portable>(
             "the only kernel for panels without vector instructions");
-    if (!w.type().is_floating_point()) return take.template operator()<panel_kernel::avx512vnni>(target.reason);
+    if (!w.type().is_floating_point())
+        return target.vnni ? take.template operator()<panel_kernel::avx512vnni>(target.reason)
+                           : take.template operator()<panel_kernel::neon_dot>(target.reason);
     if (target.target == isa::avx512) return take.template operator()<panel_kernel::avx512>(target.reason);
     return take.template operator()<panel_kernel::avx2>(target.reason);
 }

@@ -7,6 +7,7 @@
 #include <quanto/kernels/panel/avx512vnni.hpp>
 #include <quanto/kernels/panel/choice.hpp>
 #include <quanto/kernels/panel/float8.hpp>
+#include <quanto/kernels/panel/neon_dot.hpp>
 #include <quanto/kernels/panel/portable.hpp>
 #include <quanto/kernels/panel/workspace.hpp>
 
@@ -26,6 +27,21 @@ struct avx512vnni_tiles {
     template <std::size_t Fields, std::size_t D, class T>
     static void pack(panel_operands<T> const& o, tile_row const& row, std::size_t m0, std::size_t valid) noexcept {
         avx512vnni::pack_tile<Fields, D>(o, row.layout, m0, valid, row.rows, row.tile);
+    }
+};
+#elif QUANTO_TARGETS_NEON
+struct neon_dot_tiles {
+    template <std::size_t D>
+    static constexpr std::size_t rows(std::size_t m) noexcept {
+        return neon_dot::tile_rows<D>(m);
+    }
+    template <std::size_t Fields, std::size_t D>
+    static tile_kernel kernel(std::size_t rows) noexcept {
+        return neon_dot::kernel_of<Fields, D>(rows);
+    }
+    template <std::size_t Fields, std::size_t D, class T>
+    static void pack(panel_operands<T> const& o, tile_row const& row, std::size_t m0, std::size_t valid) noexcept {
+        neon_dot::pack_tile<Fields, D>(o, row, m0, valid);
     }
 };
 #endif
@@ -108,6 +124,8 @@ result<success> multiply_panels(panel_kernel kernel, panel_operands<T> const& o,
             else
                 return error(errc::unsupported, "matmul: ", Q::name, " in a float8 kernel");
         });
+#elif QUANTO_TARGETS_NEON
+    if (kernel == panel_kernel::neon_dot) return multiply_tiles<neon_dot_tiles>(o, split);
 #endif
     split(o.w.layout().panels(), o.x.rows * o.w.rows() * o.w.cols(), [&](std::size_t begin, std::size_t end) {
         o.w.type().visit([&]<QType Q>(Q) {
