@@ -15,7 +15,7 @@
 #include <string_view>
 
 #include <quanto/backend/executor.hpp>
-#include <quanto/kernels/isa.hpp>
+#include <quanto/kernels/target.hpp>
 #if QUANTO_TARGETS_X86
 #include <cpuid.h>
 #endif

@@ -9,7 +9,7 @@ if(PROJECT_IS_TOP_LEVEL)
 endif()
 
 add_library(quanto_development INTERFACE)
-target_link_libraries(quanto_development INTERFACE quanto::quanto)
+target_link_libraries(quanto_development INTERFACE quanto::compiled)
 
 option(QUANTO_WERROR "Warnings of this repository's own code are errors" ON)
 set(QUANTO_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow)
@@ -23,6 +23,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   endforeach()
 endif()
 target_compile_options(quanto_development INTERFACE ${QUANTO_WARNINGS})
+target_compile_options(quanto_compiled PRIVATE ${QUANTO_WARNINGS})
 
 find_package(Threads REQUIRED)
 target_link_libraries(quanto_development INTERFACE Threads::Threads)

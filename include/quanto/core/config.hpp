@@ -16,4 +16,16 @@
 #define QUANTO_HOST_DEVICE
 #endif
 
+// Where the bodies of what is costly to compile are (files .inl: kernels, the reading and writing of files):
+//     QUANTO_IMPLEMENTATION   not defined: in every unit that uses them, inline
+//                             0: in another unit of the program; this one declares them only
+//                             1: here, in that one unit
+#if !defined(QUANTO_IMPLEMENTATION)
+#define QUANTO_HAS_BODIES 1
+#define QUANTO_BODY inline
+#else
+#define QUANTO_HAS_BODIES QUANTO_IMPLEMENTATION
+#define QUANTO_BODY
+#endif
+
 namespace quanto::inline v0 {}

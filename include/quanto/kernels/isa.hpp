@@ -1,6 +1,5 @@
-// The instruction sets that kernels are written for, in one binary without compiler flags: code for each is compiled in
-// a target region (QUANTO_TARGET_BEGIN .. QUANTO_TARGET_END) and namespace of its own, and chosen when a cpu_backend is
-// constructed.
+// The instruction sets that kernels are written for (target.hpp), in one binary without compiler flags, and the choice
+// among them: made when a cpu_backend is constructed.
 //     QUANTO_NO_SIMD      defined: the portable one alone
 //     QUANTO_STATIC_ISA   defined: the one of the unit's own flags (-march=native), without a choice at run time; all
 //                         units of a program then have the same flags
@@ -23,48 +22,11 @@
 
 #if defined(__aarch64__) && !defined(__ARM_BIG_ENDIAN) && defined(__GNUC__) && !defined(QUANTO_NO_SIMD)
 #define QUANTO_TARGETS_NEON 1
-#include <arm_neon.h>
 #if defined(__linux__)
 #include <sys/auxv.h>
 #endif
 #else
 #define QUANTO_TARGETS_NEON 0
-#endif
-
-// Around intrinsics and code that calls them: g++ 12 warns of their undefined operands.
-#if defined(__GNUC__) && !defined(__clang__)
-#define QUANTO_INTRINSICS_BEGIN                                                          \
-    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wuninitialized\"") \
-        _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"")
-#define QUANTO_INTRINSICS_END _Pragma("GCC diagnostic pop")
-#else
-#define QUANTO_INTRINSICS_BEGIN
-#define QUANTO_INTRINSICS_END
-#endif
-
-#if QUANTO_TARGETS_X86
-QUANTO_INTRINSICS_BEGIN
-#include <immintrin.h>
-QUANTO_INTRINSICS_END
-#endif
-
-// What code in a target region may use.
-#define QUANTO_AVX2 "avx2,fma,f16c"
-#define QUANTO_AVX512 QUANTO_AVX2 ",avx512f,avx512bw"
-#define QUANTO_AVX512VNNI QUANTO_AVX512 ",avx512dq,avx512vl,avx512vnni"
-#if defined(__clang__)
-#define QUANTO_NEON_DOT "dotprod"
-#else
-#define QUANTO_NEON_DOT "arch=armv8.2-a+dotprod"
-#endif
-
-#define QUANTO_PRAGMA(text) _Pragma(#text)
-#if defined(__clang__)
-#define QUANTO_TARGET_BEGIN(t) QUANTO_PRAGMA(clang attribute push(__attribute__((target(t))), apply_to = function))
-#define QUANTO_TARGET_END _Pragma("clang attribute pop")
-#else
-#define QUANTO_TARGET_BEGIN(t) _Pragma("GCC push_options") QUANTO_PRAGMA(GCC target(t))
-#define QUANTO_TARGET_END _Pragma("GCC pop_options")
 #endif
 
 namespace quanto::inline v0 {

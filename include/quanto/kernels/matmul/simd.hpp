@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include <quanto/kernels/isa.hpp>
+#include <quanto/kernels/target.hpp>
 #include <quanto/kernels/matmul/operands.hpp>
 #include <quanto/types/dtype.hpp>
 

@@ -1,7 +1,7 @@
 // x packed into tiles (digits.hpp) with AVX-512: float32 as three digits or, rounded, as one; int8 as it is.
 #pragma once
 
-#include <quanto/kernels/isa.hpp>
+#include <quanto/kernels/target.hpp>
 #include <quanto/kernels/panel/tile.hpp>
 
 #if QUANTO_TARGETS_X86

@@ -4,7 +4,7 @@
 // start at 0.
 #pragma once
 
-#include <quanto/kernels/isa.hpp>
+#include <quanto/kernels/target.hpp>
 #include <quanto/kernels/panel/tile.hpp>
 
 #if QUANTO_TARGETS_NEON

@@ -1,0 +1,141 @@
+// The products of cpu_backend, with all kernels behind them.
+#pragma once
+
+#include <quanto/kernels/floating_point_guard.hpp>
+#include <quanto/kernels/matmul/kernel_list.hpp>
+#include <quanto/kernels/panel/product.hpp>
+
+namespace quanto::inline v0 {
+
+struct cpu_backend::products {
+    std::optional<executor_ref> const& executor;
+    isa_choice const& choice;
+
+    explicit products(cpu_backend const& b) noexcept : executor(b.executor_), choice(b.isa_) {}
+
+    isa target() const noexcept {
+        if constexpr (static_isa) return detect_isa();
+        return choice.target;
+    }
+
+    template <QType W>
+    void multiply(matrix_view<float const> x, qtensor_view<W> const& w, matrix_view<float> y) const noexcept {
+        if (x.cols == 0) return matmul_reference(x, w, y);
+        detail::weight_rows<W> const rows_of_w(w);
+        for_rows(y, x.cols, [&](row_range rows) {
+            for_each_matmul_kernel_of<W>([&]<class K>(K) {
+                if (K::target == target()) K::run(x, rows_of_w, y, rows);
+            });
+        });
+    }
+    void multiply(matrix_view<std::int8_t const> x, float x_scale, qtensor_view<qint8> const& w,
+                  matrix_view<float> y) const noexcept {
+        if (x.cols == 0) return matmul_reference(x, x_scale, w, y);
+        detail::weight_rows<qint8> const rows_of_w(w);
+        for_rows(y, x.cols, [&](row_range rows) { matmul_int8(target(), x, x_scale, rows_of_w, y, rows); });
+    }
+    template <FloatStorage W>
+    void multiply(matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y,
+                  memory_ref workspace) const noexcept {
+        if (x.cols == 0) return matmul_reference(x, w, y);
+        bool const threads = executor && !is_small(y, x.cols);
+        auto const run_tasks = [&](std::size_t n, auto const& task) { run(n, threads && n > 1, task); };
+        dense_matmul(target(), x, w, y, threads ? executor->concurrency() : 1, run_tasks, workspace);
+    }
+    template <class T>
+    result<success> multiply(detail::panel_operands<T> const& o, product_input input) const noexcept {
+        if (auto ok = check_matmul(o.x.rows, o.x.cols, o.w.rows(), o.w.cols(), o.y.rows, o.y.cols); !ok) return ok;
+        if (!o.options.bias.empty() && o.options.bias.size() != o.w.rows())
+            return error(errc::shape_mismatch, "matmul: ", o.options.bias.size(), " biases for ", o.w.rows(), " rows");
+        panel_kernel const kernel = choose_panel_kernel(choice, o.w, input).kernel;
+        return detail::multiply_panels(kernel, o, [&](std::size_t n, std::size_t work, auto const& f) {
+            // Below some microseconds of work another thread is no help; four ranges per thread even out their speeds.
+            std::size_t const wanted = executor && work >= (std::size_t{1} << 18) ? 4 * executor->concurrency() : 1;
+            std::size_t const tasks = n < wanted ? n : wanted;
+            run(tasks, tasks > 1, [&](std::size_t i) { f(n * i / tasks, n * (i + 1) / tasks); });
+        });
+    }
+
+private:
+    // Some microseconds of work or less: it stays on the calling thread.
+    static bool is_small(matrix_view<float> y, std::size_t k) noexcept {
+        return y.rows * y.cols < (std::size_t{1} << 18) / (k + 1);
+    }
+
+    template <class F>
+    void for_rows(matrix_view<float> y, std::size_t k, F const& multiply_rows) const noexcept {
+        run(ceil_div(y.cols, rows_per_task), executor && !is_small(y, k), [&](std::size_t i) {
+            std::size_t const begin = i * rows_per_task;
+            multiply_rows({begin, y.cols - begin < rows_per_task ? y.cols : begin + rows_per_task});
+        });
+    }
+
+    // task(0 .. n - 1), each in a guard of its own: its thread may not be the caller's.
+    template <class F>
+    void run(std::size_t n, bool threads, F const& task) const noexcept {
+        auto const guarded = [&](std::size_t i) {
+            floating_point_guard const guard;
+            task(i);
+        };
+        if (threads)
+            executor->run(n, guarded);
+        else
+            inline_executor::run(n, guarded);
+    }
+};
+
+template <QType Q>
+void cpu_backend::matmul(matrix_view<float const> x, qtensor_view<Q> const& w, matrix_view<float> y) const noexcept {
+    products(*this).multiply(x, w, y);
+}
+QUANTO_BODY void cpu_backend::matmul(matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y,
+                                     memory_ref workspace) const noexcept {
+    products(*this).multiply(x, w, y, workspace);
+}
+QUANTO_BODY void cpu_backend::matmul(matrix_view<float const> x, matrix_view<float16 const> w, matrix_view<float> y,
+                                     memory_ref workspace) const noexcept {
+    products(*this).multiply(x, w, y, workspace);
+}
+QUANTO_BODY void cpu_backend::matmul(matrix_view<float const> x, matrix_view<bfloat16 const> w, matrix_view<float> y,
+                                     memory_ref workspace) const noexcept {
+    products(*this).multiply(x, w, y, workspace);
+}
+QUANTO_BODY void cpu_backend::matmul(matrix_view<std::int8_t const> x, float x_scale, qtensor_view<qint8> const& w,
+                                     matrix_view<float> y) const noexcept {
+    products(*this).multiply(x, x_scale, w, y);
+}
+QUANTO_BODY result<success> cpu_backend::matmul(matrix_view<float const> x, panels const& w, matrix_view<float> y,
+                                                product_options const& options) const noexcept {
+    return products(*this).multiply(
+        detail::panel_operands<float>{x, 1.0f, w, y, options},
+        options.accuracy == product_accuracy::exact ? product_input::f32 : product_input::dynamic_int8);
+}
+QUANTO_BODY result<success> cpu_backend::matmul(matrix_view<std::int8_t const> x8, float x_scale, panels const& w,
+                                                matrix_view<float> y, product_options const& options) const noexcept {
+    return products(*this).multiply(detail::panel_operands<std::int8_t>{x8, x_scale, w, y, options},
+                                    product_input::int8);
+}
+template <QType Q>
+kernel_choice cpu_backend::explain_matmul(std::size_t, qtensor_view<Q> const&) const noexcept {
+    kernel_choice choice{"matmul", {}, isa_.reason};
+    for_each_matmul_kernel_of<Q>([&]<class K>(K) {
+        if (K::target == products(*this).target()) choice.kernel = K::name;
+    });
+    return choice;
+}
+
+#if defined(QUANTO_IMPLEMENTATION)
+#define QUANTO_INSTANTIATE(Q)                                                                               \
+    template void cpu_backend::matmul(matrix_view<float const>, qtensor_view<Q> const&, matrix_view<float>) \
+        const noexcept;                                                                                     \
+    template kernel_choice cpu_backend::explain_matmul(std::size_t, qtensor_view<Q> const&) const noexcept
+QUANTO_INSTANTIATE(qint2);
+QUANTO_INSTANTIATE(qint4);
+QUANTO_INSTANTIATE(qint8);
+QUANTO_INSTANTIATE(qfloat8_e4m3fn);
+QUANTO_INSTANTIATE(qfloat8_e4m3fnuz);
+QUANTO_INSTANTIATE(qfloat8_e5m2);
+#undef QUANTO_INSTANTIATE
+#endif
+
+}  // namespace quanto::inline v0
