@@ -1,6 +1,8 @@
 #!/bin/sh
-# Runs one binary on processors that this machine is not, by qemu's user mode, and prints which kernel each of them takes:
-#     x86-64 as it is; x86-64 with SSE2 alone; AArch64 with dot products of bytes; AArch64 without
+# Runs the library on processors that this machine is not, by qemu's user mode, and prints which kernels each takes.
+#     x86-64 without compiler flags: on this processor, with AVX2 alone, with SSE2 alone
+#     x86-64 with QUANTO_NO_SIMD; with QUANTO_STATIC_ISA and -march=native
+#     AArch64 with dot products of bytes, and without
 # On each, tests/isa/chosen.cpp (the table of kernels; products against the definition); on AArch64 the tests of panels, too.
 #
 #     sh tests/cross.sh           the last line is `N passed, N failed`; the status is 0 if nothing failed
@@ -10,78 +12,124 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 tree=${QUANTO_BUILD:-build}/cross
-mkdir -p "$tree" || exit 1
-passed=0
-failed=0
+rm -rf "$tree/tables" "$tree/results" # of the last run
+mkdir -p "$tree/tables" "$tree/results" || exit 1
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# compile COMPILER OUTPUT SOURCE-OR-FLAG ...
-compile() {
-    compiler=$1
-    output=$2
-    shift 2
-    "$compiler" -std=c++20 -O1 -Wall -Wextra -Wno-psabi -Iinclude -Itests "$@" -o "$tree/$output"
+# report NAME STATUS LOG: what a test printed is shown if it failed.
+report() {
+    if [ "$2" -eq 0 ]; then
+        echo "ok      $1"
+    else
+        echo "FAILED  $1"
+        cat "$3"
+    fi
+    : >"$tree/results/$([ "$2" -eq 0 ] && echo passed || echo failed) $1"
 }
 
-# check NAME COMMAND ...: one test; what it prints is shown if it fails, and the table of kernels always.
+# compile NAME COMPILER ARGUMENT ...: the program $tree/NAME. One that does not compile is a failed test.
+compile() {
+    name=$1
+    shift
+    "$@" -std=c++20 -O1 -Wall -Wextra -Wno-psabi -Iinclude -Itests -o "$tree/$name" >"$tree/$name.log" 2>&1 && return
+    report "$name compiles" 1 "$tree/$name.log"
+    return 1
+}
+
+# check NAME COMMAND ...
 check() {
     name=$1
     shift
-    if "$@" >"$tree/check.log" 2>&1 </dev/null; then
-        passed=$((passed + 1))
-        echo "== $name"
-        sed '/^=====/d; /^All tests passed/d; /^Filters:/d; /^Randomness/d; /^$/d' "$tree/check.log"
-    else
-        failed=$((failed + 1))
-        echo "== $name: FAILED"
-        cat "$tree/check.log"
+    "$@" >"$tree/$name.log" 2>&1 </dev/null
+    report "$name" $? "$tree/$name.log"
+}
+
+# chosen NUMBER NAME COMMAND ...: a column of the table, too.
+chosen() {
+    column="$tree/tables/$1 $2"
+    name=$2
+    shift 2
+    "$@" >"$column" 2>"$tree/$name.log" </dev/null
+    report "$name" $? "$tree/$name.log"
+}
+
+# ---- x86-64 ----------------------------------------------------------------------------------------------------------
+
+cxx=${CXX:-c++}
+panels_of_avx2=portable # the kernels of integer panels that AVX2 has
+native=portable
+flags=$(grep -m1 '^flags' /proc/cpuinfo 2>/dev/null)
+case "$flags" in *avx2*) native=$panels_of_avx2 ;; esac
+case "$flags" in *avx512dq*avx512bw*avx512vl*avx512_vnni*) native=avx512vnni ;; esac
+
+x86() {
+    if compile x86 "$cxx" tests/isa/chosen.cpp; then
+        chosen 1 "this x86-64" "$tree/x86" $native
+        if have qemu-x86_64; then
+            chosen 2 "AVX2" qemu-x86_64 -cpu max "$tree/x86" $panels_of_avx2
+            chosen 3 "SSE2" qemu-x86_64 -cpu qemu64 "$tree/x86" portable
+        else
+            echo "SKIP: no qemu-x86_64 (qemu-user): not run with AVX2 alone and with SSE2 alone"
+        fi
+    fi
+    compile no_simd "$cxx" -DQUANTO_NO_SIMD tests/isa/chosen.cpp && chosen 4 "NO_SIMD" "$tree/no_simd" portable
+    if compile static_isa "$cxx" -DQUANTO_STATIC_ISA -march=native tests/isa/chosen.cpp; then
+        chosen 5 "STATIC_ISA" "$tree/static_isa" $native
+        # A processor that is emulated refuses what it does not have, or the tests above would show nothing.
+        if [ $native = avx512vnni ] && have qemu-x86_64; then
+            # shellcheck disable=SC2016
+            check "a program for this processor alone stops with SSE2" \
+                sh -c 'ulimit -c 0; ! qemu-x86_64 -cpu qemu64 "$1"' sh "$tree/static_isa"
+        fi
     fi
 }
 
-# The kernel that integer panels take on this processor.
-native=portable
-if [ "$(uname -m)" = x86_64 ]; then
-    flags=$(grep -m1 '^flags' /proc/cpuinfo 2>/dev/null)
-    case "$flags" in *avx512dq*avx512bw*avx512vl*avx512_vnni*) native=avx512vnni ;; esac
-    if compile "${CXX:-c++}" chosen-x86_64 tests/isa/chosen.cpp; then
-        check "x86-64, this processor" "$tree/chosen-x86_64" $native
-        if have qemu-x86_64; then
-            check "x86-64, SSE2 alone (qemu64)" qemu-x86_64 -cpu qemu64 "$tree/chosen-x86_64" portable
-        else
-            echo "SKIP: no qemu-x86_64 (qemu-user): not run with SSE2 alone"
-        fi
-    else
-        failed=$((failed + 1))
+# ---- AArch64 ---------------------------------------------------------------------------------------------------------
+
+arm=aarch64-linux-gnu-g++
+
+aarch64() {
+    compile aarch64 $arm -static tests/isa/chosen.cpp || return
+    chosen 6 "AArch64 dotprod" qemu-aarch64 -cpu max "$tree/aarch64" neon_dot
+    chosen 7 "AArch64" qemu-aarch64 -cpu cortex-a53 "$tree/aarch64" portable
+}
+
+panels() {
+    # The test framework has to be a header: a library is for this machine.
+    if [ ! -e /usr/include/catch2/catch.hpp ]; then
+        echo "SKIP: Catch2 2 is not installed: the tests of panels are not run on AArch64"
+        return
     fi
+    mkdir -p "$tree/include"
+    ln -sfn /usr/include/catch2 "$tree/include/catch2"
+    compile panels $arm -static -pthread -isystem "$tree/include" tests/main.cpp tests/kernels/panel/*.cpp || return
+    check "AArch64 dotprod, tests of panels" qemu-aarch64 -cpu max "$tree/panels" "~products with panels stay*"
+}
+
+# ---- all of them, side by side ---------------------------------------------------------------------------------------
+
+lanes=
+lane() {
+    "$1" >"$tree/lane_$1.log" 2>&1 &
+    lanes="$lanes $1"
+}
+if [ "$(uname -m)" = x86_64 ]; then
+    lane x86
 else
     echo "SKIP: not an x86-64: its kernels are not run"
 fi
-
-arm=aarch64-linux-gnu-g++
-if ! have $arm || ! have qemu-aarch64; then
-    echo "SKIP: no $arm or no qemu-aarch64 (qemu-user): not run on AArch64"
-elif compile $arm chosen-aarch64 -static tests/isa/chosen.cpp; then
-    check "AArch64 with dot products (max)" qemu-aarch64 -cpu max "$tree/chosen-aarch64" neon_dot
-    check "AArch64 without (cortex-a53)" qemu-aarch64 -cpu cortex-a53 "$tree/chosen-aarch64" portable
-    # The test framework, if it is a header: a library would be for this machine.
-    if [ -e /usr/include/catch2/catch.hpp ]; then
-        mkdir -p "$tree/include"
-        ln -sfn /usr/include/catch2 "$tree/include/catch2"
-        if compile $arm test_panel-aarch64 -static -pthread -isystem "$tree/include" tests/main.cpp \
-            tests/kernels/panel/*.cpp; then
-            check "AArch64, tests of panels: exact" qemu-aarch64 -cpu max "$tree/test_panel-aarch64" "int8 times*"
-            check "AArch64, tests of panels: others" qemu-aarch64 -cpu max "$tree/test_panel-aarch64" \
-                "~int8 times*" "~products with panels stay*"
-        else
-            failed=$((failed + 1))
-        fi
-    else
-        echo "SKIP: Catch2 2 is not installed: the tests of panels are not run on AArch64"
-    fi
+if have $arm && have qemu-aarch64; then
+    lane aarch64
+    lane panels
 else
-    failed=$((failed + 1))
+    echo "SKIP: no $arm (g++-aarch64-linux-gnu) or no qemu-aarch64 (qemu-user): not run on AArch64"
 fi
+wait
+for name in $lanes; do cat "$tree/lane_$name.log"; done
+[ -z "$(ls "$tree/tables")" ] || (cd "$tree/tables" && awk -f "$OLDPWD/tests/isa/table.awk" ./*)
 
+passed=$(find "$tree/results" -name 'passed *' | wc -l)
+failed=$(find "$tree/results" -name 'failed *' | wc -l)
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

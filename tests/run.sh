@@ -1,9 +1,9 @@
 #!/bin/sh
 # Builds the library's tests in several configurations and runs them.
 #
-#     sh tests/run.sh             g++ and clang; with sanitizers, which take longer: sh tests/run.sh debug-asan
+#     sh tests/run.sh             g++ and clang, and other processors by emulation (cross.sh)
 #     sh tests/run.sh --quick     the first only
-#     sh tests/run.sh PRESET ...  these of CMakePresets.json
+#     sh tests/run.sh PRESET ...  these of CMakePresets.json, or cross; debug-asan takes longer than all others
 #
 # Enough for it is a Debian 12 or 13 with a shell, as root or with sudo: what is missing is installed. Elsewhere it takes
 # what it finds. The last line is `N passed, N failed`, over all configurations; the status is 0 if nothing failed.
@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 case "${1:-}" in
     --quick) presets="release" ;;
-    "") presets="release clang-no-exceptions" ;;
+    "") presets="release clang-no-exceptions cross" ;;
     -*) sed -n '2,/^set -u/s/^# \{0,1\}//p' "$0"; exit 2 ;;
     *) presets="$*" ;;
 esac
@@ -33,9 +33,10 @@ skip() { echo "SKIP: $*"; }
 packages="g++ cmake ninja-build catch2 libxsimd-dev libeigen3-dev nlohmann-json3-dev pkgconf"
 case "$presets" in *clang*) packages="$packages clang" ;; esac
 
+# install_packages PACKAGE ...
 install_packages() {
     missing=
-    for package in $packages; do
+    for package in "$@"; do
         case "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" in
             *"ok installed") ;;
             *) missing="$missing $package" ;;
@@ -65,7 +66,11 @@ install_packages() {
 }
 
 if have apt-get && have dpkg-query; then
-    install_packages || echo "not everything could be installed; going on with what there is"
+    # shellcheck disable=SC2086
+    install_packages $packages || echo "not everything could be installed; going on with what there is"
+    case "$presets" in
+        *cross*) install_packages g++-aarch64-linux-gnu qemu-user || echo "going on without emulation" ;;
+    esac
 else
     echo "no apt-get: taking what is installed"
 fi
@@ -148,10 +153,36 @@ run_preset() {
     skipped=$((skipped + missed))
 }
 
+# Other processors. No test of CMake's, for its compilers are not this machine's.
+run_cross() {
+    start=$(date +%s)
+    echo "== cross: other processors, by emulation"
+    mkdir -p "$trees"
+    QUANTO_BUILD=$trees sh tests/cross.sh >"$trees/cross.log" 2>&1
+    sed '$d' "$trees/cross.log"
+    good=$(sed -n '$s/^\([0-9]*\) passed, .*/\1/p' "$trees/cross.log")
+    bad=$(sed -n '$s/.* passed, \([0-9]*\) failed$/\1/p' "$trees/cross.log")
+    missed=$(grep -c '^SKIP: ' "$trees/cross.log")
+    if [ -z "$good" ] || [ -z "$bad" ]; then
+        tail -1 "$trees/cross.log"
+        echo "cross: no summary"
+        failed=$((failed + 1))
+        return
+    fi
+    echo "cross: $good passed, $bad failed, $missed skipped ($(($(date +%s) - start)) s)"
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    skipped=$((skipped + missed))
+}
+
 # ---- all of them -----------------------------------------------------------------------------------------------------
 
 once=ON # examples, headers alone, programs that must not compile, other projects: the first configuration is enough
 for preset in $presets; do
+    if [ "$preset" = cross ]; then
+        run_cross
+        continue
+    fi
     set -- "-DQUANTO_TEST_COMPILE=$once" "-DQUANTO_TEST_CONSUMERS=$once" "-DQUANTO_BUILD_BENCHMARKS=$once" \
         "-DQUANTO_BUILD_EXAMPLES=$once"
     case "$preset" in

@@ -1,12 +1,13 @@
-// Prints which kernel multiplies with panels on this processor, for each weight and kind of x, and under each cap on the
-// instruction set; below, the reasons. Plain C++, so that emulators without a test framework run it too.
-//     chosen            the table
-//     chosen KERNEL     the same; status 1 unless qint4 x f32 takes that kernel, and matmul conforms
+// Which kernel multiplies on this processor, a line for each weight, kind of x and number of rows of x:
+//     weight<TAB>x<TAB>M<TAB>kernel
+// With the name of a kernel: status 1 unless qint4 panels take it for f32, and all products conform. Plain C++, so that
+// emulators without a test framework run it, too.
 #include <cstdio>
 #include <string_view>
 #include <utility>
 
 #include <quanto/backend/cpu_backend.hpp>
+#include <quanto/kernels/matmul/kernel_list.hpp>
 #include <quanto/testing.hpp>
 
 using namespace quanto;
@@ -15,58 +16,55 @@ namespace {
 
 constexpr std::pair<product_input, char const*> inputs[] = {
     {product_input::f32, "f32"}, {product_input::dynamic_int8, "dynamic int8"}, {product_input::int8, "int8"}};
+constexpr std::size_t batches[] = {1, 8, 64};
 
-#if QUANTO_TARGETS_X86
-constexpr std::string_view caps[] = {"", "avx2", "portable"};
-#else
-constexpr std::string_view caps[] = {"", "portable"};
-#endif
-
-// "matmul_qint4_f32_panel_avx512vnni" without what the table's row says.
-constexpr std::string_view without_operands(std::string_view kernel) {
-    std::size_t const at = kernel.find("panel_");
-    return at == kernel.npos ? kernel : kernel.substr(at + 6);
+// "matmul_qint4_f32_panel_avx512vnni" without what the line says before.
+constexpr std::string_view last_word(std::string_view kernel) {
+    for (std::string_view const end : {"_panel_", "_f32_", "_int8_"})
+        if (auto const at = kernel.rfind(end); at != kernel.npos) return kernel.substr(at + end.size());
+    return kernel;
 }
 
-void print(std::string_view text, int width) { std::printf("%-*.*s", width, static_cast<int>(text.size()), text.data()); }
+void print(std::string_view weight, char const* form, char const* x, std::size_t m, std::string_view kernel) {
+    auto const word = last_word(kernel);
+    bool const stays_float = std::string_view(x) == "dynamic int8" && kernel.find("int8_panel") == kernel.npos;
+    std::printf("%.*s%s\t%s\t%zu\t%.*s%s\n", static_cast<int>(weight.size()), weight.data(), form, x, m,
+                static_cast<int>(word.size()), word.data(), stays_float ? " (f32)" : "");
+}
 
-// Calls f(weight as panels).
-template <class F>
-void for_each_weight(F const& f) {
-    auto const dense = testing::test_values(32, 256, 1);
+template <QType Q>
+auto weight() {
+    return *quantize<Q>(testing::test_values(32, 256, 1), default_optimizer<Q>{}, {.group = 128});
+}
+
+void print_table(cpu_backend const& backend) {
     any_qtype::for_each([&]<QType Q>(Q) {
-        f(*panels::pack(any_qtensor(*quantize<Q>(dense, default_optimizer<Q>{}, {.group = 128}))));
+        auto const w = weight<Q>();
+        auto const packed = *panels::pack(any_qtensor(w));
+        for (auto const& [input, x] : inputs)
+            for (std::size_t const m : batches)
+                print(Q::name, " panels", x, m, backend.explain_matmul(m, packed, input).kernel);
+        for (std::size_t const m : batches) print(Q::name, "", "f32", m, backend.explain_matmul(m, w.view()).kernel);
     });
+    isa const target = choose_isa().target;
+    for (std::size_t const m : batches) print("float", "", "f32", m, dense_kernel_name<float>(target));
+    for (std::size_t const m : batches) print("float16", "", "f32", m, dense_kernel_name<float16>(target));
+    for (std::size_t const m : batches) print("bfloat16", "", "f32", m, dense_kernel_name<bfloat16>(target));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    print("weight", 18), print("x", 14);
-    for (auto const cap : caps) print(cap.empty() ? "here" : cap, 14);
-    std::printf("\n");
-    for_each_weight([](panels const& w) {
-        for (auto const& [input, input_name] : inputs) {
-            print(w.type().name(), 18), print(input_name, 14);
-            for (auto const cap : caps)
-                print(without_operands(cpu_backend({.force_isa = cap}).explain_matmul(1, w, input).kernel), 14);
-            std::printf("\n");
-        }
-    });
-    std::string_view last;
-    for_each_weight([&](panels const& w) {
-        auto const why = cpu_backend().explain_matmul(1, w);
-        if (std::exchange(last, why.reason) == why.reason) return;
-        print(without_operands(why.kernel), 0), std::printf(": "), print(why.reason, 0), std::printf("\n");
-    });
+    cpu_backend const backend;
+    print_table(backend);
     if (argc < 2) return 0;
 
-    auto const w = *panels::pack(any_qtensor(*quantize<qint4>(testing::test_values(32, 256, 1))));
-    if (auto const kernel = without_operands(cpu_backend().explain_matmul(1, w).kernel); kernel != argv[1]) {
-        std::printf("expected %s\n", argv[1]);
+    auto const why = backend.explain_matmul(1, *panels::pack(any_qtensor(weight<qint4>())));
+    if (last_word(why.kernel) != argv[1]) {
+        std::fprintf(stderr, "expected %s, not %s: %s\n", argv[1], why.kernel.data(), why.reason.data());
         return 1;
     }
-    auto const ok = testing::check_backend_conformance(cpu_backend());
-    if (!ok) std::printf("%s\n", ok.error().c_str());
+    auto const ok = testing::check_backend_conformance(backend);
+    if (!ok) std::fprintf(stderr, "%s\n", ok.error().c_str());
     return ok ? 0 : 1;
 }
