@@ -12,6 +12,8 @@
 
 #include <unistd.h>
 
+#include <quanto/io/atomic_file.hpp>
+
 #include "accuracy.hpp"
 #include "arguments.hpp"
 #include "chart.hpp"

@@ -4,20 +4,13 @@
 //     write_file_atomically("map.json", [&](FileSink& out) { return out.write(text); });
 #pragma once
 
-#include <cerrno>
 #include <cstddef>
 #include <cstdio>
 #include <string>
 #include <string_view>
 
 #include <quanto/core/function_ref.hpp>
-#include <quanto/io/system_error.hpp>
-
-#if defined(__unix__) || defined(__APPLE__)
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#endif
+#include <quanto/core/result.hpp>
 
 namespace quanto::inline v0::io {
 
@@ -27,81 +20,20 @@ public:
     explicit FileSink(std::FILE* file) noexcept : file_(file) {}
 
     // False where the system takes no more bytes; there is no use in going on then.
-    bool write(void const* data, std::size_t size) noexcept {
-        return size == 0 || std::fwrite(data, 1, size, file_) == size;
-    }
-    bool write(std::string_view text) noexcept { return write(text.data(), text.size()); }
+    bool write(void const* data, std::size_t size) noexcept;
+    bool write(std::string_view text) noexcept;
 
 private:
     std::FILE* file_;
 };
 
-namespace detail {
-
-// False: see errno.
-inline bool write_and_sync(std::FILE* file, function_ref<bool(FileSink&)> write) {
-    FileSink sink(file);
-    errno = 0;
-    if (!write(sink) || std::fflush(file) != 0) return false;
-#if defined(__unix__) || defined(__APPLE__)
-    return ::fsync(::fileno(file)) == 0;
-#else
-    return true;
-#endif
-}
-
-// A new file next to `path`, whose name comes back in `temporary`; nullptr: see errno.
-inline std::FILE* create_beside(std::string const& path, std::string& temporary) {
-    for (int i = 0; i != 1000; ++i) {
-        temporary = path + ".tmp" + std::to_string(i);
-        std::FILE* const file = std::fopen(temporary.c_str(), "wbx");
-        if (file != nullptr || errno != EEXIST) return file;
-    }
-    return nullptr;
-}
-
-inline bool replace(std::string const& temporary, std::string const& path) {
-#if defined(__unix__) || defined(__APPLE__)
-    if (std::rename(temporary.c_str(), path.c_str()) != 0) return false;
-    // The new name reaches the disk with its directory. Some file systems refuse that: then it is as safe as they are.
-    auto const slash = path.rfind('/');
-    std::string const directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-    if (int const handle = ::open(directory.c_str(), O_RDONLY | O_CLOEXEC); handle >= 0) {
-        ::fsync(handle);
-        ::close(handle);
-    }
-    return true;
-#else
-    std::remove(path.c_str());  // rename refuses an existing target here: for an instant there is no file
-    return std::rename(temporary.c_str(), path.c_str()) == 0;
-#endif
-}
-
-}  // namespace detail
-
 // `write` puts the content into the sink and answers whether it could. Where it could not, or the system refuses
 // anything, the error names the path, the temporary file is gone and the old file is what it was. An old file that is
 // mapped stays readable; a symbolic link is replaced, not followed; permissions of the old file are kept.
-inline result<success> write_file_atomically(std::string const& path, function_ref<bool(FileSink&)> write) {
-#if defined(__unix__) || defined(__APPLE__)
-    struct stat old {};
-    bool const exists = ::stat(path.c_str(), &old) == 0;
-    if (exists && !S_ISREG(old.st_mode)) return error(errc::io, tail(path), ": cannot write: not a regular file");
-#endif
-    std::string temporary;
-    std::FILE* const file = detail::create_beside(path, temporary);
-    if (file == nullptr) return system_error(path, "cannot create a file beside it");
-    bool written = detail::write_and_sync(file, write);
-#if defined(__unix__) || defined(__APPLE__)
-    if (written && exists) written = ::fchmod(::fileno(file), old.st_mode & 07777) == 0;
-#endif
-    int code = errno;
-    if (std::fclose(file) != 0 && written) written = false, code = errno;
-    if (written && detail::replace(temporary, path)) return success{};
-    if (written) code = errno;
-    std::remove(temporary.c_str());
-    if (code == 0) return error(errc::io, tail(path), ": cannot write: given up by the writer");
-    return system_error(path, "cannot write", code);
-}
+result<success> write_file_atomically(std::string const& path, function_ref<bool(FileSink&)> write);
 
 }  // namespace quanto::inline v0::io
+
+#if QUANTO_HAS_BODIES
+#include <quanto/io/atomic_file.inl>
+#endif

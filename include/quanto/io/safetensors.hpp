@@ -5,18 +5,17 @@
 // copied. Source: huggingface/safetensors, format description and reference reader.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include <quanto/io/json.hpp>
-#include <quanto/io/mapped_file.hpp>
 #include <quanto/tensor/tensor.hpp>
 
 namespace quanto::inline v0::io {
+
+class JsonReader;
 
 using metadata_list = std::vector<std::pair<std::string, std::string>>;
 
@@ -29,21 +28,11 @@ public:
     static constexpr std::size_t header_limit = 100'000'000;  // the reference reader's
 
     // Errors: those of MappedFile::open and of parse.
-    static result<SafetensorsFile> open(std::string const& path) {
-        auto bytes = MappedFile::open(path);
-        if (!bytes) return bytes.error();
-        return parse(std::move(*bytes), path);
-    }
+    static result<SafetensorsFile> open(std::string const& path);
 
     // `origin` names the bytes in errors. Cost: O(n log n) in the number of tensors. Errors: malformed (what, and for
     // which tensor), unsupported (a dtype or rank that this library does not know).
-    static result<SafetensorsFile> parse(storage bytes, std::string const& origin) {
-        SafetensorsFile file;
-        file.path_ = origin;
-        file.bytes_ = std::move(bytes);
-        if (auto problem = file.read(); !problem) return problem.error().within(tail(origin));
-        return file;
-    }
+    static result<SafetensorsFile> parse(storage bytes, std::string const& origin);
 
     std::string const& path() const noexcept { return path_; }
     std::size_t size() const noexcept { return entries_.size(); }
@@ -52,19 +41,11 @@ public:
     std::vector<entry>::const_iterator begin() const noexcept { return entries_.begin(); }
     std::vector<entry>::const_iterator end() const noexcept { return entries_.end(); }
 
-    any_tensor const* find(std::string_view name) const noexcept {
-        auto const at =
-            std::lower_bound(begin(), end(), name, [](entry const& e, std::string_view n) { return e.name < n; });
-        return at != end() && at->name == name ? &at->tensor : nullptr;
-    }
+    any_tensor const* find(std::string_view name) const noexcept;
 
     // In the order of their keys.
-    metadata_list const& metadata() const noexcept { return metadata_; }
-    std::string const* metadata(std::string_view key) const noexcept {
-        for (auto const& [k, v] : metadata_)
-            if (k == key) return &v;
-        return nullptr;
-    }
+    metadata_list const& metadata() const noexcept;
+    std::string const* metadata(std::string_view key) const noexcept;
 
 private:
     struct declared {
@@ -74,118 +55,14 @@ private:
         std::size_t begin = 0, end = 0;
     };
 
-    result<success> read() {
-        if (bytes_.size() < 8)
-            return error(errc::malformed, bytes_.size(), " bytes are too few for a safetensors file");
-        std::uint64_t length = 0;
-        for (std::size_t i = 8; i-- != 0;) length = length << 8 | std::to_integer<std::uint64_t>(bytes_.data()[i]);
-        if (length > header_limit) return error(errc::malformed, "the header is declared longer than 100000000 bytes");
-        if (length > bytes_.size() - 8)
-            return error(errc::malformed, "the header is declared longer (", static_cast<std::size_t>(length),
-                         ") than the file");
+    result<success> read();
 
-        std::size_t const start = 8 + static_cast<std::size_t>(length), data_size = bytes_.size() - start;
-        std::string_view const text(reinterpret_cast<char const*>(bytes_.data()) + 8, static_cast<std::size_t>(length));
-        if (text.empty() || text.front() != '{') return error(errc::malformed, "the header does not start with '{'");
+    result<success> read_metadata(JsonReader& json);
 
-        std::vector<declared> tensors;
-        JsonReader json(text);
-        std::string key;
-        bool has_metadata = false;
-        for (json.enter_object(); json.next_key(key);) {
-            if (key != "__metadata__") {
-                declared d;
-                if (auto done = read_declared(json, d); !done) return done.error().within(key);
-                d.name = std::move(key);
-                tensors.push_back(std::move(d));
-            } else {
-                if (std::exchange(has_metadata, true)) return error(errc::malformed, "__metadata__ occurs twice");
-                if (auto done = read_metadata(json); !done) return done.error();
-            }
-        }
-        if (!json.finish()) return json.error().within("header");
-        if (auto covered = check_cover(tensors, data_size); !covered) return covered.error();
-
-        std::sort(tensors.begin(), tensors.end(), [](auto const& a, auto const& b) { return a.name < b.name; });
-        entries_.reserve(tensors.size());
-        for (auto& d : tensors) {
-            if (!entries_.empty() && entries_.back().name == d.name)
-                return error(errc::malformed, d.name, ": occurs twice");
-            entries_.push_back(
-                {std::move(d.name), any_tensor(d.type, d.shape, bytes_.slice(start + d.begin, d.end - d.begin))});
-        }
-        return success{};
-    }
-
-    result<success> read_metadata(JsonReader& json) {
-        std::string key, value;
-        for (json.enter_object(); json.next_key(key);) {
-            if (!json.read_string(value)) return json.error().within("__metadata__");
-            metadata_.emplace_back(key, value);
-        }
-        if (!json.ok()) return json.error().within("__metadata__");
-        std::sort(metadata_.begin(), metadata_.end());
-        for (std::size_t i = 1; i < metadata_.size(); ++i)
-            if (metadata_[i - 1].first == metadata_[i].first)
-                return error(errc::malformed, metadata_[i].first, " occurs twice").within("__metadata__");
-        return success{};
-    }
-
-    static result<success> read_declared(JsonReader& json, declared& d) {
-        std::string field, type;
-        bool has_type = false, has_shape = false, has_offsets = false;
-        for (json.enter_object(); json.next_key(field);) {
-            bool& seen = field == "dtype" ? has_type : field == "shape" ? has_shape : has_offsets;
-            if (field != "dtype" && field != "shape" && field != "data_offsets")
-                return error(errc::malformed, "unknown field ", field);
-            if (std::exchange(seen, true)) return error(errc::malformed, field, " occurs twice");
-            if (&seen == &has_type) {
-                if (!json.read_string(type)) break;
-            } else {
-                std::size_t n = 0, number = 0;
-                for (json.enter_array(); json.next_element(); ++n) {
-                    if (!json.read_unsigned(number)) break;
-                    if (&seen == &has_offsets)
-                        (n == 0 ? d.begin : d.end) = number;
-                    else if (n < extents::max_rank)
-                        d.shape.push_back(number);
-                    else
-                        return error(errc::unsupported, "more than 8 dimensions");
-                }
-                if (json.ok() && &seen == &has_offsets && n != 2)
-                    return error(errc::malformed, "data_offsets has ", n, " numbers instead of 2");
-            }
-        }
-        if (!json.ok()) return json.error();
-        if (!has_type || !has_shape || !has_offsets)
-            return error(errc::malformed, !has_type ? "dtype" : !has_shape ? "shape" : "data_offsets", " is missing");
-        auto const known = dtype_from_name(type);
-        if (!known) return error(errc::unsupported, "unknown dtype ", type);
-        d.type = *known;
-        std::size_t count = 0, bytes = 0;
-        if (!d.shape.checked_numel(count) || !checked_multiply(count, size_of(d.type), bytes))
-            return error(errc::malformed, "the shape has more elements than fit in memory");
-        if (d.begin > d.end || d.end - d.begin != bytes)
-            return error(errc::malformed, "data_offsets ", d.begin, " to ", d.end, " do not hold the ", bytes,
-                         " bytes of the shape");
-        return success{};
-    }
+    static result<success> read_declared(JsonReader& json, declared& d);
 
     // The tensors cover 0 .. size: no hole, no overlap, nothing beyond.
-    static result<success> check_cover(std::vector<declared>& tensors, std::size_t size) {
-        std::sort(tensors.begin(), tensors.end(),
-                  [](auto const& a, auto const& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
-        std::size_t at = 0;
-        for (auto const& d : tensors) {
-            if (d.end > size)
-                return error(errc::malformed, d.name, ": ends at byte ", d.end, " of ", size, " bytes of data");
-            if (d.begin != at)
-                return error(errc::malformed, d.name, ": starts at byte ", d.begin, ", the tensor before ends at ", at);
-            at = d.end;
-        }
-        if (at != size) return error(errc::malformed, size - at, " bytes after the last tensor belong to none");
-        return success{};
-    }
+    static result<success> check_cover(std::vector<declared>& tensors, std::size_t size);
 
     std::string path_;
     storage bytes_;
@@ -193,6 +70,10 @@ private:
     metadata_list metadata_;
 };
 
-inline result<SafetensorsFile> open_safetensors(std::string const& path) { return SafetensorsFile::open(path); }
+result<SafetensorsFile> open_safetensors(std::string const& path);
 
 }  // namespace quanto::inline v0::io
+
+#if QUANTO_HAS_BODIES
+#include <quanto/io/safetensors.inl>
+#endif

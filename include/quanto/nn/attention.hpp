@@ -6,14 +6,7 @@
 // MultiHeadAttention: q, k, v, o are Linear; heads are split, attended to and merged again.
 #pragma once
 
-#include <cmath>
-#include <limits>
-#include <utility>
-
-#include <quanto/nn/compare.hpp>
 #include <quanto/nn/linear.hpp>
-#include <quanto/nn/matmul.hpp>
-#include <quanto/nn/softmax.hpp>
 
 namespace quanto::inline v0::nn {
 
@@ -22,53 +15,9 @@ struct attention_options {
     bool quantize_probabilities = true;  // where v is int8; Python quanto: false
 };
 
-namespace detail {
-// -infinity where a query may not look; the queries of shared heads follow each other, `length` each.
-inline Activation causal(Activation const& scores, std::size_t length) {
-    std::size_t const rows = scores.shape()[scores.shape().rank() - 2], cols = scores.shape().back();
-    auto hidden = Tensor<bool>::make({rows, cols}, scores.where().memory);
-    if (!hidden) return hidden.error();
-    for (std::size_t r = 0; r != rows; ++r)
-        for (std::size_t c = 0; c != cols; ++c) (*hidden)[r * cols + c] = c + length > r % length + cols;
-    return masked_fill(scores, *hidden, -std::numeric_limits<float>::infinity());
-}
-
-// All heads have their own k and v; `length` queries of a head follow each other.
-inline Activation attend(Activation const& q, Activation const& k, Activation const& v, std::size_t length,
-                         attention_options const& options) {
-    Activation scores = div(matmul_transposed(q, k), std::sqrt(static_cast<float>(q.shape().back())));
-    if (scores && options.causal) scores = causal(scores, length);
-    Activation p = softmax(scores);
-    if (p && options.quantize_probabilities && v.is_quantized() && v.type()->is<qint8>())
-        p = quantize_dynamic(p, qint8{}, activation_scaling::per_row);
-    return matmul(p, v);
-}
-}  // namespace detail
-
 // Errors: shapes that do not fit; hidden rows (causal, S < L). Cost: L * S * (d + e) products per head.
-inline Activation attention(Activation const& q, Activation const& k, Activation const& v,
-                            attention_options const& options = {}) {
-    if (!q || !k || !v) return !q ? q : !k ? k : v;
-    std::size_t const rank = q.shape().rank();
-    auto const size = [rank](Activation const& x, std::size_t from_end) { return x.shape()[rank - from_end]; };
-    bool fits = rank >= 2 && k.shape().rank() == rank && v.shape().rank() == rank && size(k, 2) == size(v, 2);
-    for (std::size_t d = 3; fits && d <= rank; ++d)
-        fits = size(k, d) == size(v, d) &&
-               (size(q, d) == size(k, d) || (d == 3 && size(k, d) != 0 && size(q, d) % size(k, d) == 0));
-    if (!fits || size(q, 1) != size(k, 1) || (options.causal && size(k, 2) < size(q, 2))) {
-        error e = append(error(errc::shape_mismatch, "attention: "), q.shape());
-        e = append(e.append(", "), k.shape());
-        return append(e.append(" and "), v.shape());
-    }
-    std::size_t const length = size(q, 2);
-    extents folded = q.shape(), out = q.shape();
-    out[rank - 1] = size(v, 1);
-    if (rank >= 3) {
-        folded[rank - 3] = size(k, 3);
-        folded[rank - 2] = size(k, 3) == 0 ? 0 : length * (size(q, 3) / size(k, 3));
-    }
-    return view(detail::attend(view(q, folded), k, v, length, options), out);
-}
+Activation attention(Activation const& q, Activation const& k, Activation const& v,
+                     attention_options const& options = {});
 
 struct MultiHeadAttention {
     Linear q, k, v, o;
@@ -91,27 +40,12 @@ struct MultiHeadAttention {
     }
 
     // x (.., L, width) attends to itself, or to y (.., S, width).
-    Activation operator()(Activation const& x) const { return (*this)(x, x); }
-    Activation operator()(Activation const& x, Activation const& y) const {
-        if (!x || !y) return x ? y : x;
-        std::size_t const d = heads == 0 ? 0 : q.out_features() / heads;
-        if (d == 0 || q.out_features() % heads != 0 || k.out_features() % d != 0 || x.shape().rank() < 2 ||
-            x.shape().rank() > 6) {
-            error e(errc::shape_mismatch, "MultiHeadAttention (", heads, " heads): the input has shape ");
-            return append(e, x.shape());
-        }
-        auto const split = [d](Activation z) {
-            if (!z) return z;
-            std::size_t const count = z.shape().back() / d;
-            return transpose(unflatten(std::move(z), -1, {count, d}), -3, -2);
-        };
-        Activation const mixed = attention(split(q(x)), split(k(y)), split(v(y)), options);
-        if (!mixed) return mixed.error().within("MultiHeadAttention");
-        Activation merged = transpose(mixed, -3, -2);
-        extents shape = x.shape();
-        shape[shape.rank() - 1] = q.out_features();
-        return o(view(std::move(merged), shape));
-    }
+    Activation operator()(Activation const& x) const;
+    Activation operator()(Activation const& x, Activation const& y) const;
 };
 
 }  // namespace quanto::inline v0::nn
+
+#if QUANTO_HAS_BODIES
+#include <quanto/nn/attention.inl>
+#endif

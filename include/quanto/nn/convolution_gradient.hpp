@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <quanto/kernels/convolution/patches.hpp>
+#include <quanto/kernels/transpose.hpp>
 #include <quanto/nn/gradient.hpp>
 
 namespace quanto::inline v0::nn::detail {

@@ -64,42 +64,11 @@ struct operation_choice {
 namespace detail {
 inline constexpr std::string_view rows_taken_apart = "rows with their own scales are taken apart";
 
-inline std::string_view obstacle_between(form wanted, std::initializer_list<Activation const*> operands) noexcept {
-    Activation const& first = **operands.begin();
-    bool const many = wanted == form::joined || wanted == form::ordered;
-    for (auto const* const x : operands) {
-        if (!x->is_quantized()) return "an operand is float";
-        if (x->type() != first.type()) return "operands of two types";
-        if (!many || x == &first) continue;
-        if (x->has_row_scales() || first.has_row_scales()) return "operands have a scale per row";
-        if (x->scale() != first.scale()) return "operands of two scales";
-    }
-    return {};
-}
 }  // namespace detail
 
 // What the operation does with these operands, and why. `obstacle`: what else stands in the way of the codes.
-inline operation_choice explain(operation const& o, std::initializer_list<Activation const*> operands,
-                                std::string_view obstacle = {}) noexcept {
-    Activation const* quantized = nullptr;
-    for (auto const* const x : operands)
-        if (quantized == nullptr && x->is_quantized()) quantized = x;
-    if (quantized == nullptr) return {o.name, form::floating, "all operands are float"};
-    form const wanted = quantized->type()->is<qint8>() ? o.int8 : o.float8;
-    if (wanted == form::floating)
-        return {o.name, wanted,
-                quantized->type()->is<qint8>() ? "has no form on int8 codes" : "has no form on float8 codes"};
-    if (obstacle.empty()) obstacle = detail::obstacle_between(wanted, operands);
-    if (!obstacle.empty()) return {o.name, form::floating, obstacle};
-    constexpr std::string_view reasons[] = {{},
-                                            "the codes move, the scale stays",
-                                            "the codes are joined, the scale is one",
-                                            "the codes stay, the scale is multiplied",
-                                            "the codes have the order of the values",
-                                            "int8 codes multiply exactly",
-                                            "the result lies between 0 and 1"};
-    return {o.name, wanted, reasons[static_cast<std::size_t>(wanted)]};
-}
+operation_choice explain(operation const& o, std::initializer_list<Activation const*> operands,
+                         std::string_view obstacle = {}) noexcept;
 
 namespace detail {
 // Of two operands, the one whose context the result takes over: the first that has one, and the one with a gradient.
@@ -109,3 +78,7 @@ inline Activation const& leading(Activation const& a, Activation const& b) noexc
 }  // namespace detail
 
 }  // namespace quanto::inline v0::nn
+
+#if QUANTO_HAS_BODIES
+#include <quanto/nn/operations.inl>
+#endif

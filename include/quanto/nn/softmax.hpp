@@ -3,76 +3,20 @@
 // row by row: dx = y * (dy - sum of dy * y), and dx = dy - exp(y) * sum of dy.
 #pragma once
 
-#include <cmath>
-#include <utility>
-
 #include <quanto/nn/module.hpp>
-#include <quanto/nn/operations.hpp>
 
 namespace quanto::inline v0::nn {
 
-namespace detail {
-// forward(row, n), in place; backward(dy row, y row, n), in place of dy.
-template <class F, class B>
-Activation by_rows(operation const& o, Activation const& x, F forward, B backward) {
-    auto made = x.value();
-    if (!made) return x ? made.error().within(o.name) : made.error();
-    std::size_t const n = made->cols();
-    for (std::size_t start = 0; n != 0 && start < made->size(); start += n) forward(made->data() + start, n);
-    Activation y = like(x, std::move(*made));
-    if (x.node() == nullptr) return y;
-    y = std::move(y).shared();
-    return recorded(y, [y, backward, to = x.node()](Tape& tape, Tensor<float> dy) {
-        std::size_t const cols = dy.cols();
-        for (std::size_t start = 0; start < dy.size(); start += cols)
-            backward(dy.data() + start, y.values().data() + start, cols);
-        return tape.add(to, std::move(dy));
-    });
-}
-inline float largest_of(float const* row, std::size_t n) noexcept {
-    float largest = row[0];
-    for (std::size_t i = 1; i != n; ++i) largest = row[i] > largest ? row[i] : largest;
-    return largest;
-}
-}  // namespace detail
+Activation softmax(Activation const& x);
 
-inline Activation softmax(Activation const& x) {
-    Activation y = detail::by_rows(
-        operations::softmax, x,
-        [](float* row, std::size_t n) {
-            float const largest = detail::largest_of(row, n);
-            float sum = 0.0f;
-            for (std::size_t i = 0; i != n; ++i) sum += row[i] = std::exp(row[i] - largest);
-            for (std::size_t i = 0; i != n; ++i) row[i] /= sum;
-        },
-        [](float* g, float const* p, std::size_t n) {
-            float dot = 0.0f;
-            for (std::size_t i = 0; i != n; ++i) dot += g[i] * p[i];
-            for (std::size_t i = 0; i != n; ++i) g[i] = p[i] * (g[i] - dot);
-        });
-    if (!y || !explain(operations::softmax, {&x})) return y;
-    return quantize_activation(y, *x.type(), x.type()->visit([]<class Q>(Q) { return 1.0f / Q::qmax; }));
-}
-
-inline Activation log_softmax(Activation const& x) {
-    return detail::by_rows(
-        operations::log_softmax, x,
-        [](float* row, std::size_t n) {
-            float const largest = detail::largest_of(row, n);
-            float sum = 0.0f;
-            for (std::size_t i = 0; i != n; ++i) sum += std::exp(row[i] - largest);
-            float const offset = largest + std::log(sum);
-            for (std::size_t i = 0; i != n; ++i) row[i] -= offset;
-        },
-        [](float* g, float const* y, std::size_t n) {
-            float sum = 0.0f;
-            for (std::size_t i = 0; i != n; ++i) sum += g[i];
-            for (std::size_t i = 0; i != n; ++i) g[i] -= std::exp(y[i]) * sum;
-        });
-}
+Activation log_softmax(Activation const& x);
 
 struct Softmax {
     Activation operator()(Activation const& x) const { return softmax(x); }
 };
 
 }  // namespace quanto::inline v0::nn
+
+#if QUANTO_HAS_BODIES
+#include <quanto/nn/softmax.inl>
+#endif

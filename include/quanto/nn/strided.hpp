@@ -17,39 +17,13 @@ struct strided {
     std::size_t strides[extents::max_rank]{};
 
     // The elements of a tensor of that shape, as they lie.
-    static strided all(extents const& shape) noexcept {
-        strided s{shape};
-        std::size_t step = 1;
-        for (std::size_t d = shape.rank(); d-- != 0; step *= shape[d]) s.strides[d] = step;
-        return s;
-    }
+    static strided all(extents const& shape) noexcept;
     // The same seen under a larger shape: dimensions of size 1, and missing leading ones, repeat.
     // Nothing where the shapes do not fit.
-    static std::optional<strided> broadcast(extents const& from, extents const& to) noexcept {
-        strided const s = all(from);
-        if (from.rank() > to.rank()) return std::nullopt;
-        strided t{to};
-        std::size_t const missing = to.rank() - from.rank();
-        for (std::size_t d = 0; d != from.rank(); ++d) {
-            if (from[d] != to[missing + d] && from[d] != 1) return std::nullopt;
-            t.strides[missing + d] = from[d] == 1 ? 0 : s.strides[d];
-        }
-        return t;
-    }
+    static std::optional<strided> broadcast(extents const& from, extents const& to) noexcept;
 
     // The same for rows of `cols` elements: which row each row of the result is. Nothing where rows are not kept whole.
-    std::optional<strided> rows(std::size_t cols) const noexcept {
-        if (shape.rank() == 0 || cols == 0) return std::nullopt;
-        std::size_t const last = shape.rank() - 1, n = shape[last];
-        strided r{{}, offset / cols};
-        if (n > 1 && (strides[last] == 0 || offset % cols + (n - 1) * strides[last] >= cols)) return std::nullopt;
-        for (std::size_t d = 0; d != last; ++d) {
-            if (shape[d] > 1 && strides[d] % cols != 0) return std::nullopt;
-            r.strides[d] = strides[d] / cols;
-            r.shape.push_back(shape[d]);
-        }
-        return r;
-    }
+    std::optional<strided> rows(std::size_t cols) const noexcept;
 
     // f(result index, source index) for runs of n elements of the last dimension, `step` apart in the source.
     template <class F>
@@ -116,23 +90,13 @@ result<Tensor<float>> scattered(Map const& map, Tensor<float> const& values, ext
 }
 
 // The shape to which two shapes are repeated, where they fit.
-inline extents repeated(extents const& a, extents const& b) noexcept {
-    extents shape = a.rank() >= b.rank() ? a : b;
-    extents const& other = a.rank() >= b.rank() ? b : a;
-    for (std::size_t d = 0, first = shape.rank() - other.rank(); d != other.rank(); ++d)
-        if (shape[first + d] == 1) shape[first + d] = other[d];
-    return shape;
-}
+extents repeated(extents const& a, extents const& b) noexcept;
 
 // A dimension as callers give it, negative ones counted from the end. Errors: shape_mismatch, naming the operation.
-inline result<std::size_t> dimension(std::string_view operation, std::ptrdiff_t d, extents const& shape) {
-    auto const rank = static_cast<std::ptrdiff_t>(shape.rank());
-    if (d < -rank || d >= rank) {
-        error e(errc::shape_mismatch, operation, ": no dimension ", d < 0 ? "-" : "",
-                static_cast<std::size_t>(d < 0 ? -d : d), " in shape ");
-        return append(e, shape);
-    }
-    return static_cast<std::size_t>(d < 0 ? d + rank : d);
-}
+result<std::size_t> dimension(std::string_view operation, std::ptrdiff_t d, extents const& shape);
 
 }  // namespace quanto::inline v0::nn
+
+#if QUANTO_HAS_BODIES
+#include <quanto/nn/strided.inl>
+#endif

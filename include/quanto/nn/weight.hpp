@@ -10,13 +10,10 @@
 
 #include <concepts>
 #include <optional>
-#include <type_traits>
 #include <utility>
 
 #include <quanto/backend/backend_ref.hpp>
 #include <quanto/nn/any_tensors.hpp>
-#include <quanto/quantizer/hqq.hpp>
-#include <quanto/quantizer/quantize.hpp>
 
 namespace quanto::inline v0::nn {
 
@@ -30,26 +27,7 @@ struct weight_scheme {
 };
 
 // Errors: those of quantize(), and type_mismatch where x is not of a float type.
-inline result<any_qtensor> quantize_weight(any_tensor const& x, weight_scheme const& scheme, memory_ref memory = {}) {
-    if (x.shape().rank() < 2) return error(errc::shape_mismatch, "a quantized weight has two dimensions or more");
-    auto const quantized = [&]<class Q, class S>(Q, S) -> result<any_qtensor> {
-        tensor_view<S const> const v(reinterpret_cast<S const*>(x.bytes().data()), x.shape());
-        quantizer_options const options{.group = scheme.group, .memory = memory};
-        auto const wrap = [](auto made) -> result<any_qtensor> {
-            if (!made) return made.error();
-            return any_qtensor(std::move(*made));
-        };
-        if constexpr (SubByteQType<Q>)
-            if (scheme.hqq) return wrap(quantize<Q>(v, hqq{.memory = memory}, options));
-        return wrap(quantize<Q>(v, default_optimizer<Q>{}, options));
-    };
-    return scheme.type.visit([&]<class Q>(Q q) -> result<any_qtensor> {
-        if (x.type() == dtype::f32) return quantized(q, float{});
-        if (x.type() == dtype::f16) return quantized(q, float16{});
-        if (x.type() == dtype::bf16) return quantized(q, bfloat16{});
-        return error(errc::type_mismatch, "a weight of type ", name(x.type()), " is not a float type");
-    });
-}
+result<any_qtensor> quantize_weight(any_tensor const& x, weight_scheme const& scheme, memory_ref memory = {});
 
 // Whether all is there: not a copy for which there was no memory.
 inline bool has_values(panels const& p) noexcept { return p.bytes().size() >= p.layout().bytes(); }
@@ -81,17 +59,7 @@ public:
 
     // What it would be in that scheme: nothing where there are no values, or it is frozen so already.
     // Errors: those of quantize_weight; invalid_argument where it is frozen as another type.
-    result<std::optional<any_qtensor>> quantized_as(weight_scheme const& scheme) const {
-        std::optional<any_qtensor> q;
-        if (is_frozen() && scheme_->type != scheme.type)
-            return error(errc::invalid_argument, "frozen as ", scheme_->type.name(), ", cannot become ",
-                         scheme.type.name());
-        if (is_frozen() || !has_values()) return q;
-        auto made = quantize_weight(*master_, scheme);
-        if (!made) return made.error();
-        q = std::move(*made);
-        return q;
-    }
+    result<std::optional<any_qtensor>> quantized_as(weight_scheme const& scheme) const;
     // Precondition: q is quantized_as(scheme) of this weight.
     void adopt(weight_scheme const& scheme, std::optional<any_qtensor> q) noexcept {
         if (is_frozen()) return;
@@ -99,28 +67,9 @@ public:
         panels_.reset();
         scheme_ = scheme;
     }
-    result<success> quantize(weight_scheme const& scheme) {
-        auto q = quantized_as(scheme);
-        if (!q) return q.error();
-        adopt(scheme, std::move(*q));
-        return success{};
-    }
+    result<success> quantize(weight_scheme const& scheme);
     // New float values: of the same shape, and quantized as the old ones were.
-    result<success> set(any_tensor x) {
-        if (x.shape() != shape_) return shape_error(shape_, x.shape());
-        std::optional<any_qtensor> q;
-        if (scheme_) {
-            auto made = quantize_weight(x, *scheme_);
-            if (!made) return made.error();
-            q = std::move(*made);
-        } else if (!is_float_storage(x.type())) {
-            return error(errc::type_mismatch, "a weight of type ", name(x.type()), " is not a float type");
-        }
-        quantized_ = std::move(q);
-        panels_.reset();
-        master_ = std::move(x);
-        return success{};
-    }
+    result<success> set(any_tensor x);
     // Drops the master of a quantized weight; others stay float.
     void freeze() noexcept {
         if (!quantized_ || !master_) return;
@@ -130,37 +79,16 @@ public:
 
     // Packs the quantized form, if that pays with this backend and it is not packed yet. Cost: one pass, and
     // as many bytes again. Errors: those of the backend; the weight is then what it was.
-    result<success> prepare(backend_ref const& backend, memory_ref memory = {}) {
-        if (panels_ || !quantized_ || !has_values() || !backend.prepares(scheme_->type)) return success{};
-        auto made = backend.prepare(*quantized_, memory);
-        if (!made) return made.error();
-        panels_ = std::move(*made);
-        return success{};
-    }
+    result<success> prepare(backend_ref const& backend, memory_ref memory = {});
     // Gives up the portable form of a frozen weight that is prepared; others keep theirs.
     void release_portable() noexcept {
         if (is_frozen() && panels_ && nn::has_values(*panels_)) quantized_.reset();
     }
     // The portable form: a view of it, or unpacked where it was released. Precondition: quantized() or prepared().
     // Errors: out_of_memory.
-    result<any_qtensor> portable(memory_ref memory = {}) const {
-        if (!quantized_) return panels_->unpack(memory);
-        return any_qtensor(quantized_->type(), portable_parts());
-    }
+    result<any_qtensor> portable(memory_ref memory = {}) const;
     // The same without unpacking: the parts have no bytes where it was released. Same precondition.
-    qtensor_parts portable_parts() const noexcept {
-        if (!quantized_)
-            return {panels_->shape(),
-                    grouping(panels_->shape(), axis::first, group{panels_->layout().group}),
-                    {},
-                    {},
-                    {},
-                    panels_->layout().scale_type,
-                    panels_->integer_zero_point()};
-        auto const& p = quantized_->parts();
-        auto const view = [](storage const& s) { return s.slice(0, s.size()); };
-        return {p.shape, p.layout, view(p.codes), view(p.scale), view(p.shift), p.scale_type, p.integer_zero_point};
-    }
+    qtensor_parts portable_parts() const noexcept;
 
 private:
     extents shape_;
@@ -182,3 +110,7 @@ concept Table = HasWeight<M> && requires {
 };
 
 }  // namespace quanto::inline v0::nn
+
+#if QUANTO_HAS_BODIES
+#include <quanto/nn/weight.inl>
+#endif

@@ -27,37 +27,11 @@ struct staged_module {
     nn::activation_state activation;
 };
 
-inline result<success> read_weight(state_reader& in, std::string_view module, nn::Weight const& old,
-                                   std::optional<nn::weight_scheme> const& scheme, staged_module& to) {
-    auto const key = joined(module, "weight");
-    if (!scheme || in.contains(key)) {
-        auto x = in.float_tensor(key, old.shape());
-        if (!x) return x.error();
-        if (!*x) return success{};
-        to.weight.emplace(std::move(**x));
-        if (!scheme) return success{};
-        if (auto done = to.weight->quantize(*scheme); !done) return done.error().within(key).within(in.where());
-        return success{};
-    }
-    auto q = in.quantized(module, old.shape(), scheme->type, scheme->group);
-    if (!q) return q.error();
-    if (*q) to.weight.emplace(std::move(**q));
-    return success{};
-}
+result<success> read_weight(state_reader& in, std::string_view module, nn::Weight const& old,
+                            std::optional<nn::weight_scheme> const& scheme, staged_module& to);
 
-inline result<success> read_activation(state_reader& in, std::string_view module, module_record const& record,
-                                       nn::activation_state& to) {
-    to.type = record.activations;
-    to.quantize_output = record.quantize_output;
-    to.scaling = record.scaling;
-    auto const input = in.activation_scale(joined(module, "input_scale"));
-    if (!input) return input.error();
-    auto const output = in.activation_scale(joined(module, "output_scale"));
-    if (!output) return output.error();
-    to.input_scale = *input || !record.input_seen ? *input : 1.0f;
-    to.output_scale = *output || !record.output_seen ? *output : 1.0f;
-    return success{};
-}
+result<success> read_activation(state_reader& in, std::string_view module, module_record const& record,
+                                nn::activation_state& to);
 
 // map == nullptr: as the modules are marked, and no scales are expected.
 template <class N>
@@ -195,3 +169,7 @@ result<load_report> load(M& model, std::string const& directory, load_options co
 }
 
 }  // namespace quanto::inline v0
+
+#if QUANTO_HAS_BODIES
+#include <quanto/workflow/load.inl>
+#endif

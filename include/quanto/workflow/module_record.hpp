@@ -2,7 +2,6 @@
 // files add (state_dict.hpp).
 #pragma once
 
-#include <charconv>
 #include <optional>
 #include <string_view>
 
@@ -24,68 +23,19 @@ struct module_record {
 };
 
 // Errors: malformed, invalid_argument, unsupported; they quote the text at fault.
-inline result<module_record> parse_module_record(std::string_view text) {
-    module_record record;
-    while (!text.empty()) {
-        std::string_view const word = text.substr(0, text.find(' '));
-        text.remove_prefix(word.size() == text.size() ? word.size() : word.size() + 1);
-        std::string_view const key = word.substr(0, word.find('='));
-        std::string_view const value = word.substr(key.size() == word.size() ? key.size() : key.size() + 1);
-        if (key == "weights" || key == "activations") {
-            auto const type = any_qtype::from_name(value);
-            if (!type) return error(errc::invalid_argument, "unknown qtype ", value);
-            (key == "weights" ? record.weights : record.activations) = type;
-        } else if (key == "group") {
-            std::size_t n = 0;
-            auto const [end, code] = std::from_chars(value.data(), value.data() + value.size(), n);
-            if (code != std::errc{} || end != value.data() + value.size())
-                return error(errc::malformed, word, " is no group size");
-            record.group = n;
-        } else if (word == "optimizer=hqq") {
-            record.hqq = true;
-        } else if (word == "input_scale=1" || word == "output_scale=1") {
-            (word == "input_scale=1" ? record.input_seen : record.output_seen) = true;
-        } else if (word == "scaling=row" || word == "scaling=tensor") {
-            record.scaling = value == "row" ? nn::activation_scaling::per_row : nn::activation_scaling::per_tensor;
-        } else if (word == "output=float") {
-            record.quantize_output = false;
-        } else if (word != "axis=0" && word != "packing=planar" && word != "output=quantized") {
-            return error(errc::unsupported, word, " is unknown to this version");
-        }
-    }
-    return record;
-}
+result<module_record> parse_module_record(std::string_view text);
 
 // What the file itself says of a module; nothing if it does not.
-inline result<std::optional<module_record>> record_of(io::SafetensorsFile const& file, std::string_view module) {
-    std::optional<module_record> record;
-    auto const* const text = file.metadata(std::string(module_key) + std::string(module));
-    if (text == nullptr) return record;
-    auto parsed = parse_module_record(*text);
-    if (!parsed) return parsed.error().within(module);
-    record = *parsed;
-    return record;
-}
+result<std::optional<module_record>> record_of(io::SafetensorsFile const& file, std::string_view module);
 
 // A file of another version of our format is not read; a file of Python quanto has none.
-inline result<success> check_version(io::SafetensorsFile const& file) {
-    auto const* const version = file.metadata(version_key);
-    if (version == nullptr || *version == format_version) return success{};
-    return error(errc::unsupported, io::tail(file.path()), ": format version ", *version);
-}
+result<success> check_version(io::SafetensorsFile const& file);
 
 // The map that our own files carry in their metadata. Errors: missing, where a file is not ours; those of the records.
-inline result<io::quantization_map> map_in(io::SafetensorsFile const& file) {
-    if (file.metadata(version_key) == nullptr)
-        return error(errc::missing, io::tail(file.path()), ": no quantization map, in it or beside it");
-    io::quantization_map map;
-    for (auto const& [key, text] : file.metadata()) {
-        if (!key.starts_with(module_key)) continue;
-        auto const record = parse_module_record(text);
-        if (!record) return record.error().within(key).within(io::tail(file.path()));
-        map.entries.push_back({key.substr(module_key.size()), record->weights, record->mapped_activations()});
-    }
-    return map;
-}
+result<io::quantization_map> map_in(io::SafetensorsFile const& file);
 
 }  // namespace quanto::inline v0::detail
+
+#if QUANTO_HAS_BODIES
+#include <quanto/workflow/module_record.inl>
+#endif

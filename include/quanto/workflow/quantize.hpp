@@ -44,14 +44,7 @@ struct quantize_report {
 };
 
 namespace detail {
-inline bool selects(quantize_options const& options, std::string_view name) noexcept {
-    auto const any = [&](std::vector<std::string_view> const& patterns) {
-        for (auto p : patterns)
-            if (matches(name, p)) return true;
-        return false;
-    };
-    return any(options.include) && !any(options.exclude);
-}
+bool selects(quantize_options const& options, std::string_view name) noexcept;
 // What the options ask of a module, if anything.
 template <class N>
 std::optional<any_qtype> weights_for(quantize_options const& options) noexcept {
@@ -68,10 +61,7 @@ std::optional<any_qtype> activations_for(quantize_options const& options) noexce
         return std::nullopt;
     return options.activations;
 }
-inline nn::weight_scheme scheme_for(any_qtype type, extents const& shape, std::size_t group, bool hqq) noexcept {
-    if (type.bits() == 8) return {type};
-    return {type, group != 0 ? group : module_group_size(shape), hqq};
-}
+nn::weight_scheme scheme_for(any_qtype type, extents const& shape, std::size_t group, bool hqq) noexcept;
 inline std::string joined(std::string_view module, std::string_view name) {
     std::string key(module);
     if (!key.empty()) key += '.';
@@ -127,3 +117,7 @@ result<quantize_report> quantize(M& model, quantize_options const& options) {
 }
 
 }  // namespace quanto::inline v0
+
+#if QUANTO_HAS_BODIES
+#include <quanto/workflow/quantize.inl>
+#endif

@@ -35,17 +35,10 @@ inline constexpr dtype code_dtype(any_qtype type) noexcept {
            : type.is<qfloat8_e5m2>()     ? dtype::e5m2
                                          : dtype::u8;
 }
-inline std::string codes_key(any_qtype type) { return type.bits() == 8 ? "weight._data" : "weight._data._data"; }
+std::string codes_key(any_qtype type);
 
 // The shape in which codes lie in a file.
-inline extents stored_code_shape(any_qtype type, extents const& shape, grouping const& layout) noexcept {
-    if (type.bits() == 8) return shape;
-    std::size_t const rows = ceil_div(layout.code_rows(), 8 / static_cast<std::size_t>(type.bits()));
-    if (!layout.is_whole() && !layout.is_ragged()) return {rows, layout.code_cols()};
-    extents packed = shape;
-    packed[0] = rows;
-    return packed;
-}
+extents stored_code_shape(any_qtype type, extents const& shape, grouping const& layout) noexcept;
 // Whether a module is written with scales and into the map.
 template <class N>
 bool is_quantized_module(N const& module) noexcept {
@@ -61,52 +54,12 @@ class state_writer {
 public:
     explicit state_writer(bool deferred) noexcept : deferred_(deferred) {}
 
-    result<success> add(std::string name, any_tensor const& x) {
-        if (!nn::has_values(x)) return error(errc::missing, name, ": no values were loaded");
-        tensors.push_back({std::move(name), any_tensor(x.type(), x.shape(), x.bytes().slice(0, x.bytes().size()))});
-        return success{};
-    }
-    result<success> add(std::string_view module, nn::Weight const& w) {
-        if (!w.has_values()) return error(errc::missing, joined(module, "weight"), ": no values were loaded");
-        if (!w.is_frozen()) return add(joined(module, "weight"), *w.master());
-        any_qtype const type = w.scheme()->type;
-        qtensor_parts parts = w.portable_parts();
-        bool const released = w.quantized() == nullptr;
-        if (released && !deferred_) {
-            auto restored = w.portable();
-            if (!restored) return restored.error().within(joined(module, "weight"));
-            parts = std::move(*restored).parts();
-        }
-        auto const scale_shape = parts.layout.scale_shape(parts.shape, type.bits());
-        auto const add_part = [&](std::string const& key, dtype element, extents const& shape,
-                                  storage qtensor_parts::*part) {
-            sources_.resize(tensors.size());
-            if (released && deferred_) sources_.push_back({&w, part});
-            tensors.push_back({joined(module, key), any_tensor(element, shape, std::move(parts.*part))});
-        };
-        add_part(codes_key(type), code_dtype(type), stored_code_shape(type, parts.shape, parts.layout),
-                 &qtensor_parts::codes);
-        add_part("weight._scale", parts.scale_type, scale_shape, &qtensor_parts::scale);
-        if (type.bits() < 8)
-            add_part("weight._shift", parts.integer_zero_point ? dtype::u8 : parts.scale_type, scale_shape,
-                     &qtensor_parts::shift);
-        return success{};
-    }
-    result<success> add_scale(std::string name, std::optional<float> scale, dtype type) {
-        auto bytes = storage::allocate(size_of(type));
-        if (!bytes) return bytes.error();
-        any_tensor::store(type, bytes->mutable_data(), 0, scale.value_or(1.0f));
-        tensors.push_back({std::move(name), any_tensor(type, {}, std::move(*bytes))});
-        return success{};
-    }
+    result<success> add(std::string name, any_tensor const& x);
+    result<success> add(std::string_view module, nn::Weight const& w);
+    result<success> add_scale(std::string name, std::optional<float> scale, dtype type);
 
     // The bytes of a tensor that has none. Cost: unpacks its weight.
-    result<storage> bytes_of(std::size_t tensor) const {
-        if (tensor >= sources_.size() || sources_[tensor].weight == nullptr) return storage();
-        auto restored = sources_[tensor].weight->portable();
-        if (!restored) return restored.error();
-        return std::move(std::move(*restored).parts().*sources_[tensor].part);
-    }
+    result<storage> bytes_of(std::size_t tensor) const;
 
     tensor_list tensors;
 
@@ -203,3 +156,7 @@ io::metadata_list metadata_of(M const& model) {
 }
 
 }  // namespace quanto::inline v0
+
+#if QUANTO_HAS_BODIES
+#include <quanto/workflow/state_dict.inl>
+#endif

@@ -2,13 +2,12 @@
 // presence, type, shape, scales. What it hands out shares the mapped file.
 #pragma once
 
-#include <algorithm>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <quanto/io/system_error.hpp>
 #include <quanto/workflow/module_record.hpp>
 #include <quanto/workflow/prepare.hpp>
 
@@ -28,144 +27,33 @@ public:
     state_reader(io::SafetensorsFile const& file, bool strict) : strict_(strict), file_(file), used_(file.size()) {}
 
     // All of these: nothing where it is missing and that is not an error.
-    result<std::optional<any_tensor>> float_tensor(std::string const& key, extents const& shape) {
-        auto x = take(key);
-        if (!x || !*x) return x;
-        if (!is_float_storage((*x)->type()))
-            return error(errc::type_mismatch, key, ": ", name((*x)->type()), " is not a float type").within(where());
-        if ((*x)->shape() != shape) return nn::shape_error(shape, (*x)->shape()).within(key).within(where());
-        return aligned(std::move(**x));
-    }
+    result<std::optional<any_tensor>> float_tensor(std::string const& key, extents const& shape);
 
-    result<std::optional<any_tensor>> tensor(std::string const& key, dtype type, extents const& shape) {
-        auto x = part(key, shape);
-        if (!x || !*x || (*x)->type() == type) return x;
-        return error(errc::type_mismatch, key, ": ", name((*x)->type()), " instead of ", name(type)).within(where());
-    }
+    result<std::optional<any_tensor>> tensor(std::string const& key, dtype type, extents const& shape);
 
     result<std::optional<any_qtensor>> quantized(std::string_view module, extents const& shape, any_qtype type,
-                                                 std::size_t group) {
-        std::optional<any_qtensor> none;
-        if (shape.rank() < 2)
-            return error(errc::shape_mismatch, module, ": a vector cannot be quantized").within(where());
-        qtensor_parts parts;
-        parts.shape = shape;
-        parts.layout = grouping(shape, axis::first, quanto::group{type.bits() == 8 ? 0 : group});
-        auto const scale_shape = parts.layout.scale_shape(shape, type.bits());
-
-        auto const codes = part(joined(module, codes_key(type)), stored_code_shape(type, shape, parts.layout));
-        if (!codes) return codes.error();
-        auto const scale_key = joined(module, "weight._scale"), shift_key = joined(module, "weight._shift");
-        auto const scale = float_tensor(scale_key, scale_shape);
-        if (!scale) return scale.error();
-        if (!*codes || !*scale) return none;
-        if ((*codes)->type() != code_dtype(type))
-            return error(errc::type_mismatch, joined(module, codes_key(type)), ": ", name((*codes)->type()),
-                         " does not hold ", type.name())
-                .within(where());
-        parts.codes = (*codes)->bytes();
-        parts.scale = (*scale)->bytes();
-        parts.scale_type = (*scale)->type();
-        if (type.bits() < 8) {
-            auto const shift = part(shift_key, scale_shape);
-            if (!shift) return shift.error();
-            if (!*shift) return none;
-            parts.integer_zero_point = (*shift)->type() == dtype::u8;
-            if (!parts.integer_zero_point && (*shift)->type() != parts.scale_type)
-                return error(errc::type_mismatch, shift_key, ": ", name((*shift)->type()), " beside scales of ",
-                             name(parts.scale_type))
-                    .within(where());
-            parts.shift = (*shift)->bytes();
-        }
-        any_qtensor q(type, std::move(parts));
-        if (auto sound = q.visit([&](auto const& v) { return check_scales(v, scale_key, shift_key); }); !sound)
-            return sound.error().within(where());
-        none = std::move(q);
-        return none;
-    }
+                                                 std::size_t group);
 
     // The scale of activations; nothing also for 1, which means "not seen".
-    result<std::optional<float>> activation_scale(std::string const& key) {
-        std::optional<float> scale;
-        auto const x = float_tensor(key, {});
-        if (!x) return x.error();
-        if (!*x) return scale;
-        float const s = (**x)[0];
-        if (!is_finite(s) || s < 0.0f)
-            return error(errc::invalid_argument, key, ": a scale must be finite and not negative").within(where());
-        if (s != 1.0f) scale = s;
-        return scale;
-    }
+    result<std::optional<float>> activation_scale(std::string const& key);
 
     bool contains(std::string_view key) const noexcept { return file_.find(key) != nullptr; }
     io::SafetensorsFile const& file() const noexcept { return file_; }
     std::string_view where() const noexcept { return io::tail(file_.path()); }
 
     // After everything was taken: what nobody asked for.
-    result<load_report> finish() && {
-        auto used = used_.begin();
-        for (auto const& e : file_)
-            if (!*used++) {
-                if (strict_)
-                    return error(errc::unexpected, where(), ": ", e.name, ": no parameter of the model has this name");
-                report_.unexpected.push_back(e.name);
-            }
-        return std::move(report_);
-    }
+    result<load_report> finish() &&;
 
 private:
-    result<std::optional<any_tensor>> take(std::string const& key) {
-        std::optional<any_tensor> x;
-        if (auto const* const found = file_.find(key)) {
-            auto const at = std::lower_bound(file_.begin(), file_.end(), key,
-                                             [](auto const& e, std::string const& k) { return e.name < k; });
-            used_[static_cast<std::size_t>(at - file_.begin())] = true;
-            x = *found;
-            if (found->bytes().is_shared()) report_.bytes_mapped += found->bytes().size();
-            return x;
-        }
-        if (strict_) return error(errc::missing, where(), ": ", key, " is missing");
-        report_.missing.push_back(key);
-        return x;
-    }
-    result<std::optional<any_tensor>> part(std::string const& key, extents const& shape) {
-        auto x = take(key);
-        if (!x || !*x) return x;
-        if ((*x)->shape() != shape) return nn::shape_error(shape, (*x)->shape()).within(key).within(where());
-        return aligned(std::move(**x));
-    }
+    result<std::optional<any_tensor>> take(std::string const& key);
+    result<std::optional<any_tensor>> part(std::string const& key, extents const& shape);
     // Other writers do not align: then, and only then, a copy.
-    static result<std::optional<any_tensor>> aligned(any_tensor x) {
-        if (nn::is_aligned(x)) return std::optional(std::move(x));
-        auto copy = storage::allocate(x.bytes().size());
-        if (!copy) return copy.error();
-        std::memcpy(copy->mutable_data(), x.bytes().data(), x.bytes().size());
-        return std::optional(any_tensor(x.type(), x.shape(), std::move(*copy)));
-    }
+    static result<std::optional<any_tensor>> aligned(any_tensor x);
 
     // A scale of 0, which Python writes, is legal where all codes stand for 0.
     template <QType Q>
     static result<success> check_scales(qtensor_view<Q> const& q, std::string_view scale_key,
-                                        std::string_view shift_key) {
-        for (std::size_t g = 0; g != q.layout.groups(); ++g) {
-            float const scale = q.scale(g);
-            if (!is_finite(scale) || scale < 0.0f)
-                return error(errc::invalid_argument, scale_key, ": the scale of group ", g,
-                             is_nan(scale)  ? " is NaN"
-                             : scale < 0.0f ? " is negative"
-                                            : " is infinite");
-            if (!is_finite(q.shift(g)))
-                return error(errc::not_finite, shift_key, ": the shift of group ", g, " is not finite");
-            if (scale > 0.0f) continue;
-            for (std::size_t t = 0; t != q.layout.size_of(g); ++t) {
-                float const value = code_value<Q>(q.code(q.layout.element(g, t)));
-                if (value != 0.0f && !is_nan(value))
-                    return error(errc::invalid_argument, scale_key, ": the scale of group ", g,
-                                 " is 0, its codes are not");
-            }
-        }
-        return success{};
-    }
+                                        std::string_view shift_key);
 
     bool strict_;
     io::SafetensorsFile const& file_;
@@ -175,3 +63,7 @@ private:
 
 }  // namespace detail
 }  // namespace quanto::inline v0
+
+#if QUANTO_HAS_BODIES
+#include <quanto/workflow/state_reader.inl>
+#endif

@@ -1,5 +1,6 @@
 // Operands of products with panels that end exactly at a page which nobody may touch.
 #include <quanto/backend/cpu_backend.hpp>
+#include <quanto/kernels/panel/digits.hpp>
 #include <quanto/testing.hpp>
 
 #include <cstring>
