@@ -57,17 +57,16 @@ chosen() {
 # ---- x86-64 ----------------------------------------------------------------------------------------------------------
 
 cxx=${CXX:-c++}
-panels_of_avx2=portable # the kernels of integer panels that AVX2 has
 native=portable
 flags=$(grep -m1 '^flags' /proc/cpuinfo 2>/dev/null)
-case "$flags" in *avx2*) native=$panels_of_avx2 ;; esac
+case "$flags" in *avx2*) native=avx2 ;; esac
 case "$flags" in *avx512dq*avx512bw*avx512vl*avx512_vnni*) native=avx512vnni ;; esac
 
 x86() {
     if compile x86 "$cxx" tests/isa/chosen.cpp; then
         chosen 1 "this x86-64" "$tree/x86" $native
         if have qemu-x86_64; then
-            chosen 2 "AVX2" qemu-x86_64 -cpu max "$tree/x86" $panels_of_avx2
+            chosen 2 "AVX2" qemu-x86_64 -cpu max "$tree/x86" avx2
             chosen 3 "SSE2" qemu-x86_64 -cpu qemu64 "$tree/x86" portable
         else
             echo "SKIP: no qemu-x86_64 (qemu-user): not run with AVX2 alone and with SSE2 alone"

@@ -82,33 +82,6 @@ QUANTO_INLINE __m128i pack_digits(float const* x, std::size_t n, std::size_t qua
     return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-// The blocks of a row, one after the other: x[k .. k + n), padded to `quads` quads.
-class block_walk {
-public:
-    std::size_t k = 0, n = 0, quads = 0;
-
-    QUANTO_INLINE block_walk(digit_layout const& layout, std::size_t cols, std::size_t group) noexcept
-        : layout_(layout), cols_(cols), group_(group) {}
-    QUANTO_INLINE bool next() noexcept {
-        k += n;
-        if (lines_ == 0) {
-            if (group_index_ == layout_.groups) return false;
-            k = group_index_ * group_;
-            end_ = cols_ - k < group_ ? cols_ : k + group_;
-            lines_ = ++group_index_ == layout_.groups ? layout_.last_lines : layout_.group_lines;
-        }
-        std::size_t const take = lines_ < layout_.block_lines ? lines_ : layout_.block_lines;
-        lines_ -= take;
-        quads = take * layout_.line_cols / panel_layout::quad;
-        n = end_ - k < panel_layout::quad * quads ? end_ - k : panel_layout::quad * quads;
-        return true;
-    }
-
-private:
-    digit_layout const& layout_;
-    std::size_t cols_, group_, group_index_ = 0, end_ = 0, lines_ = 0;
-};
-
 // x as three digits. Two passes: the largest magnitudes of all blocks do not wait for each other.
 template <std::size_t Fields>
 void pack_row_digits(tile_row const& row, float const* x, std::size_t cols, std::size_t group) noexcept {
@@ -188,11 +161,7 @@ QUANTO_INLINE float choose_scale(tile_row const& row, std::int8_t const*, std::s
     return 1.0f;
 }
 QUANTO_INLINE float choose_scale(tile_row const& row, float const* x, std::size_t cols, float) noexcept {
-    std::uint32_t const largest = largest_magnitude(x, cols);
-    bool const marked = follows_definition(largest);
-    if (marked) row.mark();
-    row.scale() = marked ? 0.0f : bit_cast<float>(largest) / 127.0f;
-    return marked || largest == 0 ? 0.0f : 127.0f / bit_cast<float>(largest);
+    return row.choose_scale(largest_magnitude(x, cols), 127.0f, row.scale());
 }
 
 // Rows row.m .. row.m + Rows, at x and every `x_stride` elements further, as one digit.

@@ -53,7 +53,7 @@ panel_choice chosen(any_qtype type, std::string_view reason) noexcept {
 
 // Whether panels of that type have a kernel of their own on `target`. Without one the portable form multiplies faster.
 constexpr bool has_panel_kernel(isa_choice const& target, any_qtype type) noexcept {
-    return type.is_floating_point() ? target.target != isa::portable : target.vnni || target.neon_dot;
+    return target.target != isa::portable || (target.neon_dot && !type.is_floating_point());
 }
 
 // `target`: the instruction sets that may be used. Without a kernel that rounds x to int8, dynamic_int8 is as exact as
@@ -64,8 +64,9 @@ inline panel_choice choose_panel_kernel(isa_choice const& target, panels const& 
     auto const take = [&]<panel_kernel K>(std::string_view reason) {
         using enum product_input;
         if (input == int8) return detail::chosen<int8, K>(w.type(), reason);
-        if constexpr (K == panel_kernel::avx512vnni || K == panel_kernel::neon_dot)
-            if (input == dynamic_int8) return detail::chosen<dynamic_int8, K>(w.type(), reason);
+        if constexpr (K != panel_kernel::portable && K != panel_kernel::definition)
+            if (input == dynamic_int8 && !w.type().is_floating_point())
+                return detail::chosen<dynamic_int8, K>(w.type(), reason);
         return detail::chosen<f32, K>(w.type(), reason);
     };
     if (w.cols() == 0) return take.template operator()<panel_kernel::definition>("there is nothing to sum");
@@ -76,10 +77,11 @@ inline panel_choice choose_panel_kernel(isa_choice const& target, panels const& 
     if (!has_panel_kernel(target, w.type()))
         return take.template operator()<panel_kernel::portable>(
             "the only kernel for panels without vector instructions");
-    if (!w.type().is_floating_point())
-        return target.vnni ? take.template operator()<panel_kernel::avx512vnni>(target.reason)
-                           : take.template operator()<panel_kernel::neon_dot>(target.reason);
-    if (target.target == isa::avx512) return take.template operator()<panel_kernel::avx512>(target.reason);
+    if (target.neon_dot) return take.template operator()<panel_kernel::neon_dot>(target.reason);
+    if (!w.type().is_floating_point() && target.vnni)
+        return take.template operator()<panel_kernel::avx512vnni>(target.reason);
+    if (w.type().is_floating_point() && target.target == isa::avx512)
+        return take.template operator()<panel_kernel::avx512>(target.reason);
     return take.template operator()<panel_kernel::avx2>(target.reason);
 }
 

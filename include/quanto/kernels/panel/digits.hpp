@@ -4,8 +4,10 @@
 //     D = 1    int8 x, or float x rounded to int8: a block is a group, s one scale per row
 // A tile is M rows of x, one line of w after the other: digit i of x[m][4q + t] is byte t of dword (q * M + m) * D + i,
 // q counting the quads of all lines. Elements beyond a group's end are 0. Beside them, per block,
-//     D = 3: s[m]      then for qint8: -128 * (sum of each digit), int32; else: the sum of the codes, float, times s if
-//     D = 3
+//     D > 1: s[m]      then for qint8: -128 * (sum of each digit), int32; else: the sum of the codes, float, times s if
+//     D > 1
+// Where digits are words, of int16, 256 above is 4096, D is 1 or 2, digits of float x are in -2048 .. 2047, and
+// elements 4q + t and 4q + t + 2 are the words of dword ((2q + t) * M + m) * D + i, t = 0, 1.
 // so that the unsigned codes of qint8 and the shifts cost one operation per block.
 #pragma once
 
@@ -24,16 +26,17 @@ struct digit_layout {
 
     std::size_t groups, group_lines, last_lines;  // lines of each group but the last, and of the last
     std::size_t block_lines;                      // lines of a block; the last one of a group may be shorter
-    std::size_t line_cols, digits;
+    std::size_t line_cols, digits, digit_size;    // columns of a line, D, bytes of a digit
 
-    constexpr digit_layout(panel_layout const& w, std::size_t d) noexcept
+    constexpr digit_layout(panel_layout const& w, std::size_t d, std::size_t size = 1) noexcept
         : groups(w.groups()),
           group_lines(w.lines(w.size_of_group(0))),
           last_lines(w.lines(w.size_of_group(w.groups() - 1))),
           block_lines(d == 1 ? group_lines
                              : ceil_div(group_lines, ceil_div(group_lines * w.line_cols(), longest_block))),
           line_cols(w.line_cols()),
-          digits(d) {}
+          digits(d),
+          digit_size(size) {}
 
     constexpr std::size_t lines() const noexcept { return (groups - 1) * group_lines + last_lines; }
     constexpr std::size_t blocks() const noexcept {
@@ -42,7 +45,9 @@ struct digit_layout {
 
     // A tile of m rows: the digits, the numbers of each block, the scale of each row (D = 1), which rows follow the
     // definition.
-    constexpr std::size_t digit_bytes(std::size_t m) const noexcept { return lines() * line_cols * m * digits; }
+    constexpr std::size_t digit_bytes(std::size_t m) const noexcept {
+        return lines() * line_cols * m * digits * digit_size;
+    }
     constexpr std::size_t words_per_block(std::size_t m) const noexcept {
         return (digits == 1 ? 0 : m) + (line_cols == panel_layout::quad ? m * digits : m);
     }

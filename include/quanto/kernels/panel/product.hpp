@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include <quanto/kernels/panel/avx2.hpp>
 #include <quanto/kernels/panel/avx512vnni.hpp>
 #include <quanto/kernels/panel/choice.hpp>
 #include <quanto/kernels/panel/float8.hpp>
@@ -13,9 +14,16 @@
 
 namespace quanto::inline v0::detail {
 
-// The kernels of an instruction set: rows(m), those of the tile that takes m rows of x; pack, of such a tile.
+// The kernels of an instruction set: rows(m), those of the tile that takes m rows of x; pack, of such a tile; and
+// beside w of Fields codes per byte, the digits of a float x of float32 grade, and bytes per digit.
+struct byte_digits {
+    template <std::size_t Fields>
+    static constexpr std::size_t exact_digits = 3;
+    template <std::size_t Fields>
+    static constexpr std::size_t digit_size = 1;
+};
 #if QUANTO_TARGETS_X86
-struct avx512vnni_tiles {
+struct avx512vnni_tiles : byte_digits {
     template <std::size_t D>
     static constexpr std::size_t rows(std::size_t m) noexcept {
         return avx512vnni::tile_rows<D>(m);
@@ -29,8 +37,26 @@ struct avx512vnni_tiles {
         avx512vnni::pack_tile<Fields, D>(o, row.layout, m0, valid, row.rows, row.tile);
     }
 };
+struct avx2_tiles {
+    template <std::size_t Fields>
+    static constexpr std::size_t exact_digits = Fields == 1 ? 2 : 3;
+    template <std::size_t Fields>
+    static constexpr std::size_t digit_size = Fields == 1 ? 2 : 1;
+    template <std::size_t D>
+    static constexpr std::size_t rows(std::size_t m) noexcept {
+        return avx2_dot::tile_rows<D>(m);
+    }
+    template <std::size_t Fields, std::size_t D>
+    static tile_kernel kernel(std::size_t rows) noexcept {
+        return avx2_dot::kernel_of<Fields, D>(rows);
+    }
+    template <std::size_t Fields, std::size_t D, class T>
+    static void pack(panel_operands<T> const& o, tile_row const& row, std::size_t m0, std::size_t valid) noexcept {
+        avx2_dot::pack_tile<Fields, D>(o, row, m0, valid);
+    }
+};
 #elif QUANTO_TARGETS_NEON
-struct neon_dot_tiles {
+struct neon_dot_tiles : byte_digits {
     template <std::size_t D>
     static constexpr std::size_t rows(std::size_t m) noexcept {
         return neon_dot::tile_rows<D>(m);
@@ -60,7 +86,7 @@ result<success> multiply_tiles(panel_operands<T> const& o, Split const& split) n
                          w.rows,
                          w.scale_type,
                          o.w.integer_zero_point(),
-                         {w, D},
+                         {w, D, Tiles::template digit_size<fields>},
                          o.y.data,
                          o.y.stride,
                          o.options.bias.empty() ? nullptr : o.options.bias.data(),
@@ -100,40 +126,36 @@ result<success> multiply_tiles(panel_operands<T> const& o, Split const& split) n
     return success{};
 }
 
-template <class Tiles, class T, class Split>
+template <class Tiles, QType Q, class T, class Split>
 result<success> multiply_tiles(panel_operands<T> const& o, Split const& split) noexcept {
-    return o.w.type().visit([&]<QType Q>(Q) -> result<success> {
-        if constexpr (Q::is_floating_point) {
-            return error(errc::unsupported, "matmul: ", Q::name, " in an integer kernel");
-        } else {
-            if constexpr (std::is_same_v<T, float>)
-                if (o.options.accuracy == product_accuracy::exact) return multiply_tiles<Tiles, Q, 3>(o, split);
-            return multiply_tiles<Tiles, Q, 1>(o, split);
-        }
-    });
+    constexpr std::size_t digits = Tiles::template exact_digits<codes_per_byte<Q>>;
+    if constexpr (std::is_same_v<T, float>)
+        if (o.options.accuracy == product_accuracy::exact) return multiply_tiles<Tiles, Q, digits>(o, split);
+    return multiply_tiles<Tiles, Q, 1>(o, split);
 }
 
+// Precondition: kernel is what choose_panel_kernel says of the weight.
 template <class T, class Split>
 result<success> multiply_panels(panel_kernel kernel, panel_operands<T> const& o, Split const& split) noexcept {
+    return o.w.type().visit([&]<QType Q>(Q) -> result<success> {
 #if QUANTO_TARGETS_X86
-    if (kernel == panel_kernel::avx512vnni) return multiply_tiles<avx512vnni_tiles>(o, split);
-    if (kernel == panel_kernel::avx512 || kernel == panel_kernel::avx2)
-        return o.w.type().visit([&]<QType Q>(Q) -> result<success> {
-            if constexpr (Q::is_floating_point)
-                return multiply_float8<Q>(kernel == panel_kernel::avx512 ? isa::avx512 : isa::avx2, o, split);
-            else
-                return error(errc::unsupported, "matmul: ", Q::name, " in a float8 kernel");
-        });
+        if constexpr (Q::is_floating_point) {
+            if (kernel == panel_kernel::avx512) return multiply_float8<Q>(isa::avx512, o, split);
+            if (kernel == panel_kernel::avx2) return multiply_float8<Q>(isa::avx2, o, split);
+        } else {
+            if (kernel == panel_kernel::avx512vnni) return multiply_tiles<avx512vnni_tiles, Q>(o, split);
+            if (kernel == panel_kernel::avx2) return multiply_tiles<avx2_tiles, Q>(o, split);
+        }
 #elif QUANTO_TARGETS_NEON
-    if (kernel == panel_kernel::neon_dot) return multiply_tiles<neon_dot_tiles>(o, split);
+        if constexpr (!Q::is_floating_point)
+            if (kernel == panel_kernel::neon_dot) return multiply_tiles<neon_dot_tiles, Q>(o, split);
 #endif
-    split(o.w.layout().panels(), o.x.rows * o.w.rows() * o.w.cols(), [&](std::size_t begin, std::size_t end) {
-        o.w.type().visit([&]<QType Q>(Q) {
+        split(o.w.layout().panels(), o.x.rows * o.w.rows() * o.w.cols(), [&](std::size_t begin, std::size_t end) {
             if (kernel == panel_kernel::portable) return portable::multiply_panels<Q>(o, {begin, end});
             for (std::size_t m = 0; m != o.x.rows; ++m) multiply_by_definition<Q>(o, m, {begin, end});
         });
+        return success{};
     });
-    return success{};
 }
 
 }  // namespace quanto::inline v0::detail

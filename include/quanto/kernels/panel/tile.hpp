@@ -46,6 +46,41 @@ struct tile_row {
     std::uint32_t& marks() const noexcept { return *reinterpret_cast<std::uint32_t*>(block(layout.blocks()) + rows); }
     void unmark() const noexcept { marks() = 0; }
     void mark() const noexcept { marks() |= 1u << m; }
+    // scale: what codes up to largest_code are multiplied by, for values up to `largest` (its bits). Returns the
+    // inverse. 0 both, where the row follows the definition.
+    float choose_scale(std::uint32_t largest, float largest_code, float& scale) const noexcept {
+        bool const marked = follows_definition(largest);
+        if (marked) mark();
+        scale = marked ? 0.0f : bit_cast<float>(largest) / largest_code;
+        return marked || largest == 0 ? 0.0f : largest_code / bit_cast<float>(largest);
+    }
+};
+
+// The blocks of a row, one after the other: x[k .. k + n), padded to `quads` quads.
+class block_walk {
+public:
+    std::size_t k = 0, n = 0, quads = 0;
+
+    block_walk(digit_layout const& layout, std::size_t cols, std::size_t group) noexcept
+        : layout_(layout), cols_(cols), group_(group) {}
+    bool next() noexcept {
+        k += n;
+        if (lines_ == 0) {
+            if (group_index_ == layout_.groups) return false;
+            k = group_index_ * group_;
+            end_ = cols_ - k < group_ ? cols_ : k + group_;
+            lines_ = ++group_index_ == layout_.groups ? layout_.last_lines : layout_.group_lines;
+        }
+        std::size_t const take = lines_ < layout_.block_lines ? lines_ : layout_.block_lines;
+        lines_ -= take;
+        quads = take * layout_.line_cols / panel_layout::quad;
+        n = end_ - k < panel_layout::quad * quads ? end_ - k : panel_layout::quad * quads;
+        return true;
+    }
+
+private:
+    digit_layout const& layout_;
+    std::size_t cols_, group_, group_index_ = 0, end_ = 0, lines_ = 0;
 };
 
 }  // namespace quanto::inline v0::detail

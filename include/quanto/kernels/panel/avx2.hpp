@@ -1,0 +1,238 @@
+// Products with panels of qint2, qint4 and qint8 by AVX2, as avx512vnni.hpp has them: the same sums, exact in int32,
+// and the same float operations in the same order, so the same bounds. Two registers hold a line of w, sums[r][h] rows
+// 8h .. 8h + 7 of a panel. Codes u of w are unsigned, digits d of x signed:
+//     2, 4 bits   vpmaddubsw: u * d + u' * d' in int16, of which `depth` add up there: 8 * 2 * 15 * 128 < 2^15; then to
+//                 int32 by vpmaddwd with ones
+//     8 bits      255 * 2 * 128 does not fit int16: codes become words, digits are words, and vpmaddwd sums in int32.
+//                 A word has room for 12 bits of a float, so two digits do for three
+#pragma once
+
+#include <quanto/kernels/panel/avx2_pack.hpp>
+
+#if QUANTO_TARGETS_X86
+
+QUANTO_INTRINSICS_BEGIN
+
+namespace quanto::inline v0::detail {
+
+QUANTO_TARGET_BEGIN(QUANTO_AVX2)
+namespace avx2_dot {
+
+#define QUANTO_INLINE __attribute__((always_inline)) inline
+#define QUANTO_UNROLL _Pragma("GCC unroll 64")
+
+// v as a value of its own: no fused operation with what follows.
+QUANTO_INLINE __m256 rounded(__m256 v) noexcept {
+    asm("" : "+x"(v));
+    return v;
+}
+
+// Scales 8h .. 8h + 7 of a header.
+QUANTO_INLINE __m256 load_scales(dtype type, std::byte const* p, std::size_t h) noexcept {
+    if (type == dtype::f32) return _mm256_load_ps(reinterpret_cast<float const*>(p) + 8 * h);
+    __m128i const half = _mm_load_si128(reinterpret_cast<__m128i const*>(p) + h);
+    if (type == dtype::f16) return _mm256_cvtph_ps(half);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+}
+
+// Dwords of x per row, digit and line, and lines whose products add up in int16.
+template <std::size_t Fields>
+inline constexpr std::size_t steps = Fields == 1 ? 2 : Fields;
+template <std::size_t Fields>
+inline constexpr std::size_t depth = Fields == 2 ? 4 : 10;
+
+// p, which from here on the compiler knows nothing of: it reads there again, from the cache, where it would run out of
+// registers for what it has read.
+QUANTO_INLINE __m256i const* again(void const* p) noexcept {
+    asm volatile("" : "+r"(p));
+    return static_cast<__m256i const*>(p);
+}
+
+// Bits of a word that are codes which meet dword 0 of x.
+template <std::size_t Fields>
+struct field_mask {
+    alignas(32) std::uint16_t words[16];
+    constexpr field_mask() noexcept {
+        for (auto& w : words) w = Fields == 1 ? 0x00ff : Fields == 2 ? 0x0f0f : 0x0303;
+    }
+};
+template <std::size_t Fields>
+inline constexpr field_mask<Fields> mask_of_fields{};
+
+// The codes of a half line that meet dword f of x.
+template <std::size_t Fields>
+QUANTO_INLINE __m256i field(__m256i const* line, std::size_t f, __m256i const* mask) noexcept {
+    __m256i v = _mm256_load_si256(line);
+    if (f != 0) v = _mm256_srli_epi16(v, static_cast<int>(f) * int{8 / Fields});
+    return Fields == 1 && f == 1 ? v : _mm256_and_si256(v, *mask);
+}
+
+// sum[h] += u[h] * the digits at p. Compilers would sum in another order, which takes more registers than there are.
+#define QUANTO_DOT(multiply, add)                                                                             \
+    asm("vpbroadcastd {%6, %2|%2, %6}\n\t" multiply " {%2, %4, %3|%3, %4, %2}\n\t" add                        \
+        " {%3, %0, %0|%0, %0, %3}\n\t" multiply " {%2, %5, %2|%2, %5, %2}\n\t" add " {%2, %1, %1|%1, %1, %2}" \
+        : "+x"(sum[0]), "+x"(sum[1]), "=&x"(d), "=&x"(t)                                                      \
+        : "x"(u[0]), "x"(u[1]), "m"(*p))
+template <std::size_t Fields>
+QUANTO_INLINE void dot(__m256i (&sum)[2], __m256i const (&u)[2], four_digits const* p) noexcept {
+    __m256i d, t;
+    if constexpr (Fields == 1)
+        QUANTO_DOT("vpmaddwd", "vpaddd");
+    else
+        QUANTO_DOT("vpmaddubsw", "vpaddw");
+}
+#undef QUANTO_DOT
+
+// sum[r] += the codes of lines * digits of row r: int16 sums, or int32 of 8 bits.
+template <std::size_t Fields, std::size_t R>
+QUANTO_INLINE void dot_lines(__m256i (&sum)[R][2], std::byte const*& w, std::byte const*& x,
+                             std::size_t lines) noexcept {
+    _Pragma("GCC unroll 1") for (; lines != 0; --lines) {
+        QUANTO_UNROLL
+        for (std::size_t f = 0; f != steps<Fields>; ++f) {
+            __m256i const *const line = again(w), *const mask = again(&mask_of_fields<Fields>);
+            __m256i const u[2] = {field<Fields>(line, f, mask), field<Fields>(line + 1, f, mask)};
+            QUANTO_UNROLL
+            for (std::size_t r = 0; r != R; ++r)
+                dot<Fields>(sum[r], u, reinterpret_cast<four_digits const*>(x) + f * R + r);
+        }
+        w += 64;
+        x += 4 * steps<Fields> * R;
+    }
+}
+
+template <std::size_t Fields, std::size_t R>
+QUANTO_INLINE void dot_block(__m256i (&sum)[R][2], std::byte const*& w, std::byte const*& x,
+                             std::size_t lines) noexcept {
+    if constexpr (Fields == 1) return dot_lines<Fields, R>(sum, w, x, lines);
+    while (lines != 0) {
+        std::size_t const take = lines < depth<Fields> ? lines : depth<Fields>;
+        lines -= take;
+        __m256i part[R][2];
+        QUANTO_UNROLL
+        for (std::size_t r = 0; r != R; ++r) part[r][0] = part[r][1] = _mm256_setzero_si256();
+        dot_lines<Fields, R>(part, w, x, take);
+        QUANTO_UNROLL
+        for (std::size_t r = 0; r != R; ++r) {
+            QUANTO_UNROLL
+            for (std::size_t h = 0; h != 2; ++h)
+                sum[r][h] = _mm256_add_epi32(sum[r][h], _mm256_madd_epi16(part[r][h], _mm256_set1_epi16(1)));
+        }
+    }
+}
+
+// 16 outputs of one row of x. NaN stays NaN.
+QUANTO_INLINE void finish(tile_product const& p, float (&v)[16], float* y, std::size_t n) noexcept {
+    std::size_t const left = p.rows - n < 16 ? p.rows - n : 16;
+    if (p.bias != nullptr)
+        for (std::size_t i = 0; i != left; ++i) v[i] += p.bias[n + i];
+    for (std::size_t i = 0; i != left; ++i) y[n + i] = activated(v[i], p.activation);
+}
+
+// Tile x (M rows, of which `valid` have a y, from row m0 on) times panels.
+template <std::size_t Fields, std::size_t D, std::size_t M>
+void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0, std::size_t valid,
+                   panel_range range) noexcept {
+    constexpr std::size_t R = M * D;
+    std::size_t const words = p.x.words_per_block(M);
+    auto const* const blocks = reinterpret_cast<float const*>(tile + p.x.digit_bytes(M));
+    float const* const row_scale = blocks + p.x.blocks() * words;
+    for (std::size_t panel = range.begin; panel != range.end; ++panel) {
+        std::byte const *w = p.w + panel * p.panel_bytes, *x = tile;
+        float const* block = blocks;
+        alignas(32) float total[M][16];
+        QUANTO_UNROLL
+        for (std::size_t m = 0; m != M; ++m) {
+            _mm256_store_ps(total[m], _mm256_setzero_ps());
+            _mm256_store_ps(total[m] + 8, _mm256_setzero_ps());
+        }
+        for (std::size_t g = 0; g != p.x.groups; ++g) {
+            std::byte const* const header = w;
+            w += p.header_bytes;
+            std::size_t left = g + 1 == p.x.groups ? p.x.last_lines : p.x.group_lines;
+            while (left != 0) {
+                std::size_t const lines = left < p.x.block_lines ? left : p.x.block_lines;
+                left -= lines;
+                float const* const s = block;  // D > 1
+                float const* const of_codes = block + (D == 1 ? 0 : M);
+                block += words;
+                __m256i sum[R][2];
+                QUANTO_UNROLL
+                for (std::size_t r = 0; r != R; ++r)
+                    sum[r][0] = sum[r][1] = Fields == 1
+                                                ? _mm256_set1_epi32(reinterpret_cast<four_digits const*>(of_codes)[r])
+                                                : _mm256_setzero_si256();
+                dot_block<Fields, R>(sum, w, x, lines);
+                QUANTO_UNROLL
+                for (std::size_t h = 0; h != 2; ++h) {
+                    __m256 const scale = load_scales(p.scale_type, header, h);
+                    __m256 shift = _mm256_setzero_ps();
+                    if constexpr (Fields != 1) {
+                        shift = load_scales(p.scale_type, header + p.shift_offset, h);
+                        if (p.integer_zero_point) shift = rounded(_mm256_mul_ps(shift, scale));
+                    }
+                    QUANTO_UNROLL
+                    for (std::size_t m = 0; m != M; ++m) {
+                        __m256 t = _mm256_load_ps(total[m] + 8 * h);
+                        if constexpr (D == 1) {
+                            __m256 const a = _mm256_cvtepi32_ps(sum[m][h]);
+                            if constexpr (Fields == 1) {
+                                __m256 const both = rounded(_mm256_mul_ps(_mm256_set1_ps(row_scale[m]), scale));
+                                t = _mm256_add_ps(t, rounded(_mm256_mul_ps(a, both)));
+                            } else {
+                                t = _mm256_add_ps(t, rounded(_mm256_mul_ps(a, scale)));
+                                t = _mm256_sub_ps(t, rounded(_mm256_mul_ps(_mm256_set1_ps(of_codes[m]), shift)));
+                            }
+                        } else {
+                            __m256i high = sum[D * m][h];
+                            if constexpr (D == 3)
+                                high = _mm256_add_epi32(_mm256_slli_epi32(high, 8), sum[D * m + 1][h]);
+                            __m256 const a =
+                                _mm256_fmadd_ps(_mm256_cvtepi32_ps(high), _mm256_set1_ps(D == 3 ? 256.0f : 4096.0f),
+                                                _mm256_cvtepi32_ps(sum[D * m + D - 1][h]));
+                            t = _mm256_fmadd_ps(_mm256_mul_ps(a, _mm256_set1_ps(s[m])), scale, t);
+                            if constexpr (Fields != 1) t = _mm256_fnmadd_ps(shift, _mm256_set1_ps(of_codes[m]), t);
+                        }
+                        _mm256_store_ps(total[m] + 8 * h, t);
+                    }
+                }
+            }
+        }
+        for (std::size_t m = 0; m != valid; ++m) {
+            if constexpr (D == 1 && Fields != 1)
+                for (float& t : total[m]) t = quanto::rounded(t * row_scale[m]);
+            finish(p, total[m], p.y + (m0 + m) * p.y_stride, panel * panel_layout::panel_rows);
+        }
+    }
+}
+
+// The rows of the tile that takes `m` rows, and its kernel: 12 of 16 registers are sums.
+template <std::size_t D>
+constexpr std::size_t tile_rows(std::size_t m) noexcept {
+    return m <= 4 && m <= 6 / D ? m : 6 / D;
+}
+
+template <std::size_t Fields, std::size_t D>
+tile_kernel kernel_of(std::size_t rows) noexcept {
+    if (rows == 1) return multiply_tile<Fields, D, 1>;
+    if (rows == 2) return multiply_tile<Fields, D, 2>;
+    if constexpr (D != 3)
+        if (rows == 3) return multiply_tile<Fields, D, 3>;
+    if constexpr (D == 1) {
+        if (rows == 4) return multiply_tile<Fields, D, 4>;
+        if (rows == 6) return multiply_tile<Fields, D, 6>;
+    }
+    return nullptr;
+}
+
+#undef QUANTO_UNROLL
+#undef QUANTO_INLINE
+
+}  // namespace avx2_dot
+QUANTO_TARGET_END
+
+}  // namespace quanto::inline v0::detail
+
+QUANTO_INTRINSICS_END
+
+#endif
