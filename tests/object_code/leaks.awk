@@ -1,0 +1,49 @@
+# Reads `objdump -d -C --no-show-raw-insn` of code that was compiled without flags for an instruction set, and names every
+# function with instructions beyond SSE2 (VEX and EVEX, BMI) that is not in a namespace of its instruction set. Were it a
+# template or inline, the linker would take this copy for all units, and every other processor would stop in it.
+#     objdump ... | awk -v namespaces=REGEX -v least=N -f leaks.awk
+# The status is 1 if there is one, or fewer than `least` functions with such instructions in those namespaces.
+
+# "float ns::f<a<b>>(c) const [clone .cold]" is "ns::f": what it returns and takes may be of another namespace.
+function qualified(name) {
+    gsub(/\(anonymous namespace\)/, "anonymous", name)
+    gsub(/operator(<=>|<<=|>>=|<<|>>|<=|>=|->|<|>|\(\))/, "operator", name)
+    sub(/ \[clone .*/, "", name)
+    while (gsub(/<[^<>]*>|\([^()]*\)/, "", name)) {}
+    sub(/( const)?( &+)?$/, "", name)
+    sub(/^.* /, "", name)
+    return name
+}
+
+function judge() {
+    if (beyond == 0) return
+    if (qualified(name) ~ ("(^|::)(" namespaces ")::")) {
+        ++inside
+    } else {
+        ++leaks
+        printf "%s\n  %d instructions beyond SSE2, the first:%s\n", name, beyond, first
+    }
+    beyond = 0
+}
+
+/^[0-9a-f]+ <.*>:$/ {
+    judge()
+    name = substr($0, index($0, "<") + 1)
+    sub(/>:$/, "", name)
+    ++functions
+    next
+}
+
+/^ +[0-9a-f]+:/ {
+    if ($2 ~ /^(v|k(mov|or|and|xor|not|test|add|shift|unpck)|andn|bextr|bls|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx|popcnt|lzcnt)/ ||
+        /%[yz]mm|%xmm(1[6-9]|[23][0-9])/)
+        if (beyond++ == 0) first = $0
+}
+
+END {
+    judge()
+    printf "%d functions; with instructions beyond SSE2: %d in namespaces of their own, %d elsewhere\n", functions, inside,
+        leaks
+    if (inside < least) printf "expected at least %d in namespaces of their own\n", least
+    exit leaks > 0 || inside < least
+}

@@ -1,0 +1,16 @@
+// A leak, to show that it is found: code for an instruction set beside its namespace.
+#include <quanto/kernels/target.hpp>
+
+QUANTO_TARGET_BEGIN(QUANTO_AVX2)
+namespace quanto::detail {
+namespace avx2 {
+inline float twice(float v) noexcept { return v + v; }
+}  // namespace avx2
+inline float shared(float const* x) noexcept {
+    return _mm256_cvtss_f32(_mm256_add_ps(_mm256_loadu_ps(x), _mm256_loadu_ps(x + 8)));
+}
+namespace avx2 {
+float kernel(float const* x) noexcept { return twice(shared(x)); }
+}  // namespace avx2
+}  // namespace quanto::detail
+QUANTO_TARGET_END
