@@ -8,6 +8,7 @@
 #include <string>
 
 #include "directory.hpp"
+#include "finite_difference.hpp"
 
 #include "catch.hpp"
 
@@ -150,4 +151,71 @@ TEST_CASE("a BatchNorm is saved and loaded with PyTorch's names, and its counter
     CHECK(load(folded, directory).error().code() == errc::unexpected);
     nn::Sequential wrong{nn::Conv2d(2, 4, 3), nn::BatchNorm(5)};
     CHECK(std::string(load(wrong, directory).error().c_str()).find("1.weight") != std::string::npos);
+}
+
+namespace {
+// The norm as it is tuned: by the statistics of what comes in.
+struct tuned_norm {
+    nn::BatchNorm const& norm;
+    nn::Activation operator()(nn::Activation const& x) const {
+        if (x.tape() != nullptr) {
+            x.tape()->watch(norm.statistics());
+            return norm(x);
+        }
+        nn::Tape tape;
+        tape.watch(norm.statistics());
+        nn::context where;
+        where.tape = &tape;
+        auto const y = norm(nn::Activation(*x.value(), where)).value();
+        return y ? nn::Activation(*y) : nn::Activation(y.error());
+    }
+};
+}  // namespace
+
+TEST_CASE("while it is tuned, a BatchNorm normalizes by the batch, and its running statistics follow") {
+    nn::BatchNorm n(2, 0.0f);
+    REQUIRE(initialize(n));
+    CHECK(n.running_mean[1] == 0.0f);
+    CHECK(n.running_var[1] == 1.0f);
+    CHECK(n.batches() == 0);
+    Tensor<float> x(extents{2, 2, 2});  // channel 0: 1 3 5 7, channel 1: 10 10 12 12
+    float const list[] = {1, 3, 10, 10, 5, 7, 12, 12};
+    for (std::size_t i = 0; i != 8; ++i) x[i] = list[i];
+    nn::Tape tape;
+    tape.watch(n.statistics());
+    nn::context where;
+    where.tape = &tape;
+    auto const y = n(nn::Activation(x, where));
+    REQUIRE(y);
+    CHECK(std::abs(static_cast<double>(y[0]) + 3 / std::sqrt(5.0)) <= 4 * 0x1p-24);  // 1 * 0.447 - 1.789, rounded
+    CHECK(y[2] == -1.0f);
+    CHECK(y[7] == 1.0f);
+    REQUIRE(n.follow(*tape.gradient(n.statistics())));
+    CHECK(n.running_mean[0] == 0.1f * 4.0f);
+    CHECK(n.running_mean[1] == 0.1f * 11.0f);
+    CHECK(n.running_var[0] == 0.9f + 0.1f * (20.0f / 3.0f));
+    CHECK(n.running_var[1] == 0.9f + 0.1f * (4.0f / 3.0f));
+    CHECK(n.batches() == 1);
+    CHECK(n(x)[0] ==
+          static_cast<float>(n.channel(0).factor) + static_cast<float>(n.channel(0).offset));  // by the running ones
+
+    tape.clear();
+    auto const one = n(nn::Activation(values({1, 2, 1}, 0), where));
+    REQUIRE_FALSE(one);
+    CHECK(one.error().message() == "BatchNorm: a batch of one value per channel has no variance");
+    CHECK(n(values({1, 2, 1}, 0)));
+}
+
+TEST_CASE("gradients through the statistics of a batch agree with finite differences") {
+    auto n = norm(3);
+    tuned_norm const tuned{n};
+    for (auto const& shape : {extents{4, 3}, extents{3, 3, 3}, extents{2, 3, 3, 5}}) {
+        auto const x = gradient::values(shape, 7);
+        gradient::check_input(tuned, x, "BatchNorm");
+        gradient::check_parameter(
+            tuned, x, &n.weight, gradient::values({3}, 4), [&](Tensor<float> const& w) { n.weight = w; }, "dw");
+        gradient::check_parameter(
+            tuned, x, &n.bias, gradient::values({3}, 5), [&](Tensor<float> const& b) { n.bias = b; }, "db");
+    }
+    gradient::check_input(n, gradient::values({2, 3, 5}, 7), "BatchNorm with running statistics");
 }

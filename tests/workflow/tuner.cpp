@@ -90,6 +90,28 @@ TEST_CASE("steps do not depend on who runs the parts, and hardly on how many the
         CHECK((*whole.fc3.weight.master())[i] == Catch::Approx((*alone.fc3.weight.master())[i]).epsilon(1e-5));
 }
 
+TEST_CASE("after tuning, a calibration that starts anew finds the scales of the model as it is now") {
+    auto m = Model::with_values();
+    REQUIRE(quantize(m, {.weights = qint4{}, .activations = qint8{}}));
+    auto const calibrate = [](Model& model, bool restart) {
+        Calibration scope{model, {.restart = restart}};
+        REQUIRE(model(batch()));
+        REQUIRE(scope.finish());
+    };
+    calibrate(m, false);
+    Tuner tune{m, adam{.learning_rate = 0.01f}};
+    for (int i = 0; i != 20; ++i) REQUIRE(tune.step(batch(), labels));
+    Model fresh = m;
+    for (auto* state : {&fresh.fc1.activation, &fresh.fc2.activation, &fresh.norm.activation, &fresh.fc3.activation})
+        *state = {.type = qint8{}};
+    calibrate(fresh, false);
+    Model went_on = m;
+    calibrate(went_on, false);
+    calibrate(m, true);
+    CHECK(fingerprint(m) == fingerprint(fresh));
+    CHECK(fingerprint(m) != fingerprint(went_on));
+}
+
 TEST_CASE("only the chosen modules move, and a frozen one lets gradients through") {
     auto m = Model::with_values();
     REQUIRE(quantize(m, {.weights = qint4{}, .include = {"fc2"}}));
@@ -176,4 +198,20 @@ TEST_CASE("first values depend on the seed and on the place, within their bounds
         CHECK(a.norm.weight[i] == 1.0f);
         CHECK((*a.norm.bias)[i] == 0.0f);
     }
+}
+
+TEST_CASE("tables start from normally distributed values") {
+    nn::Embedding table(64, 64);
+    REQUIRE(initialize(table, 7));
+    double sum = 0, squares = 0;
+    int near = 0;
+    auto const& w = *table.weight.master();
+    for (std::size_t i = 0; i != 4096; ++i) {
+        double const v = static_cast<double>(w[i]);
+        sum += v, squares += v * v, near += std::abs(v) < 1 ? 1 : 0;
+    }
+    // Five standard deviations of the mean, the variance and the share within one, of 4096 values.
+    CHECK(std::abs(sum / 4096) < 5 / 64.0);
+    CHECK(std::abs(squares / 4096 - 1) < 5 * std::sqrt(2.0) / 64);
+    CHECK(std::abs(near / 4096.0 - 0.6827) < 5 * 0.4654 / 64);
 }

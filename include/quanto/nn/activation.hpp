@@ -12,6 +12,7 @@
 
 #include <quanto/nn/activation_source.hpp>
 #include <quanto/nn/context.hpp>
+#include <quanto/nn/straight_through.hpp>
 #include <quanto/nn/tape.hpp>
 #include <quanto/quantizer/activation.hpp>
 #include <quanto/tensor/tensor.hpp>
@@ -202,26 +203,33 @@ inline Activation tracked(Activation x) {
 }
 
 namespace detail {
-// Rounding passes the gradient as it is (straight-through); where the tape says so, values that were clamped pass none.
-inline Activation straight_through(Activation const& x, Activation codes) {
-    if (x.node() == nullptr) return codes;
-    if (!x.tape()->masks_clamped()) return std::move(codes).at(x.node());
-    any_qtype const type = *codes.type();
-    float const scale = codes.scale();
-    return recorded(std::move(codes), [x, type, scale](Tape& tape, Tensor<float> dy) {
-        type.visit([&]<class Q>(Q) {
-            float const *const v = x.values().data(), least = Q::qmin * scale, most = Q::qmax * scale;
-            float* const g = dy.data();
-            for (std::size_t i = 0; i != dy.size(); ++i) g[i] = v[i] < least || v[i] > most ? 0.0f : g[i];
+// The codes of x, and the way back to x and to the scale, if the tape watches that.
+inline Activation straight_through(Activation const& x, Activation codes, void const* scale) {
+    bool const learns = x.tape() != nullptr && scale != nullptr && x.tape()->watches(scale);
+    if (!learns && (x.node() == nullptr || !x.tape()->masks_clamped())) return std::move(codes).at(x.node());
+    Activation const q = std::move(codes).shared();
+    return recorded(q, [x, q, scale, learns](Tape& tape, Tensor<float> dy) -> result<success> {
+        auto d = Tensor<float>::make({1}, x.where().memory);
+        if (!d) return d.error();
+        (*d)[0] = q.type()->visit([&]<class Q>(Q) {
+            if constexpr (ActivationQType<Q>)
+                return static_cast<float>(through_rounding(
+                    unclamped<Q>(q.scale()), tape.masks_clamped(), x.values().data(),
+                    [&](std::size_t i) { return dequantize_code<Q>(q.codes()[i], q.scale()); }, dy.size(), dy.data()));
+            else
+                return 0.0f;
         });
+        if (learns)
+            if (auto done = tape.add_to(scale, std::move(d)); !done) return done;
         return tape.add(x.node(), std::move(dy));
     });
 }
 }  // namespace detail
 
 // x as codes of that type under that scale; an activation that is quantized already comes back as it is. A scale of 0,
-// which only zeros ask for, gives zeros. Precondition: type.bits() == 8, scale finite and not negative.
-inline Activation quantize_activation(Activation const& x, any_qtype type, float scale) {
+// which only zeros ask for, gives zeros. A tape that watches the address `learned` gets the gradient of the scale's
+// logarithm there. Precondition: type.bits() == 8, scale finite and not negative, positive where it is watched.
+inline Activation quantize_activation(Activation const& x, any_qtype type, float scale, void const* learned = nullptr) {
     if (!x || x.is_quantized()) return x;
     auto codes = Tensor<std::uint8_t>::make(x.shape(), x.where().memory);
     if (!codes) return codes.error();
@@ -230,7 +238,7 @@ inline Activation quantize_activation(Activation const& x, any_qtype type, float
             if constexpr (ActivationQType<Q>)
                 quanto::quantize_activation<Q>(x.values().data(), x.size(), scale, codes->data());
         });
-    return detail::straight_through(x, Activation(type, std::move(*codes), scale, x.where_pointer()));
+    return detail::straight_through(x, Activation(type, std::move(*codes), scale, x.where_pointer()), learned);
 }
 
 // Where the scales of activations come from: a calibration, or the values themselves (dynamic), scale = max|x| / qmax

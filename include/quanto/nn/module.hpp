@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include <quanto/nn/activation.hpp>
 
@@ -39,6 +40,15 @@ concept HasParameters = requires(M& m) {
 template <class M>
 concept HasBuffers = requires(M& m) {
     std::remove_const_t<M>::buffers(m, detail::visit_anything{});
+};
+
+// It normalizes by what it measures of a batch, while it is tuned: statistics() is the address by which a tape is asked
+// to watch() for that, and where what was measured arrives; follow() then moves the running statistics there.
+template <class M>
+concept HasBatchStatistics = requires(M& m, Tensor<float> const& measured) {
+    { std::as_const(m).statistics() } -> std::same_as<void const*>;
+    { m.follow(measured) } -> std::same_as<result<success>>;
+    { m.reset() } -> std::same_as<result<success>>;  // as after no batch
 };
 
 // f(name, tensor) for all that a module itself keeps in files: its parameters, then its buffers.

@@ -53,7 +53,7 @@ struct activation_state {
         }
         auto const scale = r != nullptr ? r->input_scale : input_scale;
         if (!scale || x.is_quantized()) return std::nullopt;
-        return quantize_activation(x, *type, *scale);
+        return quantize_activation(x, *type, *scale, &input_scale);
     }
     // The same for a module that computes in float: the input's scale is recorded, nothing else.
     void observe_input(Activation const& x) const {
@@ -71,7 +71,7 @@ struct activation_state {
         if (r != nullptr) r->output(y);
         auto const scale = r != nullptr ? r->output_scale : output_scale;
         if (!(r != nullptr ? r->quantize_output : quantize_output) || !scale) return y;
-        Activation codes = quantize_activation(y, *type, *scale);
+        Activation codes = quantize_activation(y, *type, *scale, &output_scale);
         if (r != nullptr) return std::move(codes).from(r->self);
         return codes;
     }

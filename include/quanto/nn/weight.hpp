@@ -15,6 +15,10 @@
 #include <quanto/backend/backend_ref.hpp>
 #include <quanto/nn/any_tensors.hpp>
 
+namespace quanto::inline v0 {
+struct chosen_scales;  // quantizer/optimizer.hpp
+}
+
 namespace quanto::inline v0::nn {
 
 // How a weight is quantized.
@@ -26,8 +30,9 @@ struct weight_scheme {
     friend bool operator==(weight_scheme const&, weight_scheme const&) noexcept = default;
 };
 
-// Errors: those of quantize(), and type_mismatch where x is not of a float type.
-result<any_qtensor> quantize_weight(any_tensor const& x, weight_scheme const& scheme, memory_ref memory = {});
+// Errors: those of quantize(), and type_mismatch where x is not of a float type. chosen: scales for it, if any.
+result<any_qtensor> quantize_weight(any_tensor const& x, weight_scheme const& scheme, memory_ref memory = {},
+                                    chosen_scales const* chosen = nullptr);
 
 // Whether all is there: not a copy for which there was no memory.
 inline bool has_values(panels const& p) noexcept { return p.bytes().size() >= p.layout().bytes(); }
@@ -68,8 +73,8 @@ public:
         scheme_ = scheme;
     }
     result<success> quantize(weight_scheme const& scheme);
-    // New float values: of the same shape, and quantized as the old ones were.
-    result<success> set(any_tensor x);
+    // New float values: of the same shape, and quantized as the old ones were; with these scales, if there are some.
+    result<success> set(any_tensor x, chosen_scales const* chosen = nullptr);
     // Drops the master of a quantized weight; others stay float.
     void freeze() noexcept {
         if (!quantized_ || !master_) return;

@@ -8,7 +8,8 @@
 
 namespace quanto::inline v0::nn {
 
-QUANTO_BODY result<any_qtensor> quantize_weight(any_tensor const& x, weight_scheme const& scheme, memory_ref memory) {
+QUANTO_BODY result<any_qtensor> quantize_weight(any_tensor const& x, weight_scheme const& scheme, memory_ref memory,
+                                                chosen_scales const* chosen) {
     if (x.shape().rank() < 2) return error(errc::shape_mismatch, "a quantized weight has two dimensions or more");
     auto const quantized = [&]<class Q, class S>(Q, S) -> result<any_qtensor> {
         tensor_view<S const> const v(reinterpret_cast<S const*>(x.bytes().data()), x.shape());
@@ -17,6 +18,7 @@ QUANTO_BODY result<any_qtensor> quantize_weight(any_tensor const& x, weight_sche
             if (!made) return made.error();
             return any_qtensor(std::move(*made));
         };
+        if (chosen != nullptr) return wrap(quantize<Q>(v, *chosen, options));
         if constexpr (SubByteQType<Q>)
             if (scheme.hqq) return wrap(quantize<Q>(v, hqq{.memory = memory}, options));
         return wrap(quantize<Q>(v, default_optimizer<Q>{}, options));
@@ -48,11 +50,11 @@ QUANTO_BODY result<success> Weight::quantize(weight_scheme const& scheme) {
     return success{};
 }
 
-QUANTO_BODY result<success> Weight::set(any_tensor x) {
+QUANTO_BODY result<success> Weight::set(any_tensor x, chosen_scales const* chosen) {
     if (x.shape() != shape_) return shape_error(shape_, x.shape());
     std::optional<any_qtensor> q;
     if (scheme_) {
-        auto made = quantize_weight(x, *scheme_);
+        auto made = quantize_weight(x, *scheme_, {}, chosen);
         if (!made) return made.error();
         q = std::move(*made);
     } else if (!is_float_storage(x.type())) {

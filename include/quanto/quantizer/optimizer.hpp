@@ -1,7 +1,8 @@
 // Optimizers choose scale (and shift) of each group from its values:
-//     absmax     max|x| / qmax                                              8-bit types
-//     max_range  the whole range, (max - min) / levels                      2- and 4-bit types
-//     hqq        max_range, then shifts that make few large errors instead of many small ones (half-quadratic)
+//     absmax         max|x| / qmax                                          8-bit types
+//     max_range      the whole range, (max - min) / levels                  2- and 4-bit types
+//     hqq            max_range, then shifts that make few large errors instead of many small ones (half-quadratic)
+//     chosen_scales  none: they were chosen before, and are rounded to the type in which they are stored
 // Your own is any type with one of the two call operators that the concepts below name.
 #pragma once
 
@@ -63,6 +64,23 @@ struct max_range {
             auto const p = affine_range<Q>(low, high, x.type());
             scale[g] = p.scale;
             shift[g] = p.shift;
+        }
+    }
+};
+
+struct chosen_scales {
+    float const* scales;  // of each group, positive
+    float const* shifts = nullptr;
+
+    template <QType Q, FloatStorage S>
+    requires(Q::bits == 8) constexpr void operator()(grouped_values<S> x, float* scale) const noexcept {
+        for (std::size_t g = 0; g != x.groups(); ++g) scale[g] = detail::storable_scale(scales[g], Q::qmax, x.type());
+    }
+    template <SubByteQType Q, FloatStorage S>
+    constexpr void operator()(grouped_values<S> x, float* scale, float* shift) const noexcept {
+        for (std::size_t g = 0; g != x.groups(); ++g) {
+            scale[g] = detail::storable_scale(scales[g], static_cast<float>(levels<Q>), x.type());
+            shift[g] = stored_as(shifts[g], x.type());
         }
     }
 };

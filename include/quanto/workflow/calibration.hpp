@@ -27,6 +27,9 @@ struct calibration_options {
     bool streamline = true;
     quanto::observer observer = quanto::observer::moving_average;
     double percentile = 0.9999;  // of observer::percentile
+    // Scales start anew, as if nothing had been seen: after tuning, which changes what flows. Otherwise they go on from
+    // those that a module has.
+    bool restart = false;
 };
 
 // Precondition: the model outlives the scope and stays where it is; one thread. Copies of the model, also those that
@@ -45,6 +48,7 @@ public:
             r.input_momentum = options.input_momentum.value_or(options.momentum);
             r.percentile = options.percentile;
             r.outer = state.recorder.get();
+            if (options.restart) return;
             r.input_scale = r.outer != nullptr ? r.outer->input_scale : state.input_scale;
             r.output_scale = r.outer != nullptr ? r.outer->output_scale : state.output_scale;
         });

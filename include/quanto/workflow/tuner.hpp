@@ -5,12 +5,15 @@
 //     freeze(model);
 // Between quantize() and freeze() that is quantization-aware training: a step multiplies with the quantized weights and
 // activations, gradients pass the rounding as if it were the identity (straight-through), and the float masters are
-// what moves; each weight is quantized anew from its master after every step. Scales of activations stay as they were
-// calibrated. A model that was not quantized is trained in float, from its values or from those of initialize().
+// what moves; each weight is quantized anew from its master after every step. Scales of weights follow the masters and
+// those of activations stay as they were calibrated, unless they are learned, too (tuned_parameter.hpp); a frozen model
+// keeps what was learned, quantizing again forgets it. A model that was not quantized is trained in float, from its
+// values or from those of initialize().
 //
 // A batch is cut into `shards` parts of equal size that run side by side and whose gradients are summed in order:
-// results do not depend on the executor. Cost: about three times the forward pass; memory: for each parameter a float32
-// copy, what the method keeps, and 1 + shards gradients.
+// results do not depend on the executor. Each part normalizes by its own statistics (BatchNorm), the running ones
+// follow their mean, so a part wants 16 samples or more. Cost: about three times the forward pass; memory: for each
+// parameter a float32 copy, what the method keeps, and 1 + shards gradients.
 #pragma once
 
 #include <algorithm>
@@ -22,27 +25,13 @@
 #include <utility>
 #include <vector>
 
-#include <quanto/backend/executor.hpp>
 #include <quanto/core/pool_memory.hpp>
-#include <quanto/nn/gradient.hpp>
-#include <quanto/workflow/descent.hpp>
 #include <quanto/workflow/loss.hpp>
 #include <quanto/workflow/quantize.hpp>
-#include <quanto/workflow/schedule.hpp>
+#include <quanto/workflow/tuned_parameter.hpp>
+#include <quanto/workflow/tuner_options.hpp>
 
 namespace quanto::inline v0 {
-
-struct tuner_options {
-    quanto::schedule schedule{};
-    std::vector<std::string_view> include{"*"};  // modules whose parameters move; the others let gradients through
-    std::vector<std::string_view> exclude{};
-    bool mask_clamped = false;  // activations that quantizing clamped pass no gradient
-    float clip_norm = 0.0f;     // the largest norm of all gradients together; 0: any
-    std::size_t shards = 4;
-    std::optional<executor_ref> executor{};  // runs the shards, so a backend here must not use it
-    std::optional<backend_ref> backend{};
-    memory_ref memory{};  // with an executor: of any thread
-};
 
 // Precondition: the model outlives the scope and stays where it is; nobody else changes its parameters meanwhile, and
 // with an executor no Calibration of it runs.
@@ -53,20 +42,39 @@ public:
     explicit Tuner(M& model, Method method = {}, LossFunction loss = {}, tuner_options const& options = {})
         : model_(model), method_(method), loss_(loss), options_(options) {
         quantize_options const selection{.include = options.include, .exclude = options.exclude};
+        options_.mask_clamped |= options.learn_scales;
         nn::for_each_module(model, [&]<class N>(std::string_view module, N& m) {
+            if (!detail::selects(selection, module)) return;
             if constexpr (nn::HasParameters<N>)
-                if (detail::selects(selection, module))
-                    N::parameters(m, [&](std::string_view name, auto& p) { adopt(detail::joined(module, name), p); });
+                N::parameters(m, [&](std::string_view name, auto& p) { adopt(detail::joined(module, name), p); });
+            if constexpr (nn::Quantizable<N>)
+                if (options.learn_scales && m.activation.type && !m.activation.is_dynamic()) {
+                    adopt(detail::joined(module, "input_scale"), m.activation.input_scale);
+                    adopt(detail::joined(module, "output_scale"), m.activation.output_scale);
+                }
+            if constexpr (nn::HasBatchStatistics<N>)
+                if (options.batch_statistics)
+                    statistics_.push_back(
+                        {std::string(module), &m, m.statistics(), [](void* of, Tensor<float> const& measured) {
+                             return static_cast<N*>(of)->follow(measured);
+                         }});
         });
-        for (std::size_t i = 0; i != parameters_.size(); ++i)
-            for (std::size_t first = 0, n = parameters_[i].values.size(); first < n; first += block_size)
-                blocks_.push_back({i, first, std::min(n - first, block_size)});
+        for (std::size_t i = 0; i != parameters_.size(); ++i) {
+            auto const& p = parameters_[i];
+            std::size_t const row = p.row_size(), rows = p.main.values.size() / row;
+            std::size_t const some = std::max<std::size_t>(block_size / row, 1);
+            for (std::size_t first = 0; first < rows; first += some)
+                blocks_.push_back({i, first, std::min(rows - first, some)});
+        }
         if (parameters_.empty() && !problem_) problem_ = error(errc::invalid_argument, "no parameter to tune");
         for (std::size_t i = 0; i != std::max<std::size_t>(options.shards, 1); ++i) {
-            auto& s = shards_.emplace_back(options.memory, options.mask_clamped);
+            auto& s = shards_.emplace_back(options.memory, options_.mask_clamped);
             s.where = {options.backend ? *options.backend : backend_ref(backend_), &s.pool, &s.tape};
             for (auto const& p : parameters_) s.tape.watch(p.address());
+            for (auto const& m : statistics_) s.tape.watch(m.address);
         }
+        for (auto& p : parameters_)
+            if (auto done = lend(p); !done) fail(p, done.error());
     }
     Tuner(M& model, Method method, tuner_options const& options) : Tuner(model, method, LossFunction{}, options) {}
     Tuner(Tuner const&) = delete;
@@ -82,18 +90,18 @@ public:
         if (problem_) return *problem_;
         std::size_t const samples = x.shape().rank() == 0 ? 0 : x.shape().front();
         if (x.size() == 0) return error(errc::invalid_argument, "an empty batch");
-        std::size_t const parts = std::min(samples, shards_.size());
-        for_each(parts, [&](std::size_t i) {
-            std::size_t const first = i * samples / parts, last = (i + 1) * samples / parts;
+        parts_ = std::min(samples, shards_.size());
+        for_each(parts_, [&](std::size_t i) {
+            std::size_t const first = i * samples / parts_, last = (i + 1) * samples / parts_;
             pass(shards_[i], x, target, {first, last - first, samples});
         });
         double loss = 0;
-        for (std::size_t i = 0; i != parts; ++i) {
+        for (std::size_t i = 0; i != parts_; ++i) {
             if (shards_[i].problem) return *shards_[i].problem;
             loss += shards_[i].loss;
         }
         if (!std::isfinite(loss)) return error(errc::not_finite, "the loss is not finite");
-        if (auto done = sum_gradients(parts); !done) return done.error();
+        if (auto done = sum_gradients(); !done) return done.error();
         if (auto done = descend(); !done) return done.error();
         return static_cast<float>(loss);
     }
@@ -101,23 +109,9 @@ public:
     std::size_t steps() const noexcept { return count_; }
 
 private:
-    struct parameter {
-        std::string name;
-        nn::Weight* weight = nullptr;  // one of the two
-        any_tensor* tensor = nullptr;
-        dtype type = dtype::f32;
-        Tensor<float> values{}, gradient{}, state[2]{};
-        Tensor<float> dequantized{}, transposed{};  // of a weight: as passes read it
-        bool is_transposed = false;
-        std::optional<error> problem{};
-
-        void const* address() const noexcept {
-            return weight != nullptr ? static_cast<void const*>(weight) : static_cast<void const*>(tensor);
-        }
-    };
-    // What one task adds up and moves: `size` values of a parameter from `first` on.
+    // What one task adds up and moves: some rows of a parameter, with the scales of their groups.
     struct block {
-        std::size_t parameter, first, size;
+        std::size_t parameter, first_row, rows;
         double squares = 0;
     };
     static constexpr std::size_t block_size = 1 << 14;
@@ -132,33 +126,32 @@ private:
         shard(memory_ref memory, bool mask) : pool(memory), tape(&pool, mask) {}
     };
 
+    // Of a module that measures batches.
+    struct statistics {
+        std::string name;
+        void* module;
+        void const* address;
+        result<success> (*follow)(void*, Tensor<float> const&);
+    };
+
     template <class P>
     void adopt(std::string name, P& p) {
-        if constexpr (std::same_as<P, any_tensor>)
-            if (!is_float_storage(p.type())) return;  // a counter, a table of indices
-        parameter added{.name = std::move(name), .type = p.type()};
-        any_tensor const* values = nullptr;
+        detail::tuned_parameter added{.name = std::move(name)};
         if constexpr (std::same_as<P, nn::Weight>) {
             added.weight = &p;
-            values = p.master();
+        } else if constexpr (std::same_as<P, any_tensor>) {
+            if (!is_float_storage(p.type())) return;  // a counter, a table of indices
+            added.tensor = &p;
         } else {
-            values = added.tensor = &p;
+            if (!p) return;  // not calibrated
+            added.scale = &p;
         }
-        auto const fail = [&](error const& e) {
-            if (!problem_) problem_ = e.within(added.name);
-        };
-        if (values == nullptr) return fail(error(errc::invalid_argument, "is frozen: tune before freeze"));
-        if (!nn::has_values(*values)) return fail(error(errc::missing, "no values: load or initialize the model"));
-        auto const reserve = [&](Tensor<float>& t) {
-            auto made = Tensor<float>::make(p.shape(), options_.memory);
-            if (!made) return fail(made.error());
-            t = std::move(*made);
-        };
-        reserve(added.values);
-        reserve(added.gradient);
-        for (std::size_t i = 0; i != Method::states; ++i) reserve(added.state[i]);
-        for (std::size_t i = 0; i != added.values.size(); ++i) added.values[i] = (*values)[i];
+        if (auto done = added.adopt(Method::states, options_.learn_scales, options_.memory); !done)
+            return fail(added, done.error());
         parameters_.push_back(std::move(added));
+    }
+    void fail(detail::tuned_parameter const& p, error const& e) noexcept {
+        if (!problem_) problem_ = e.within(p.name);
     }
 
     template <class F>
@@ -197,87 +190,90 @@ private:
         if (!done) s.problem = done.error();
     }
 
-    // gradient = the sum over the shards, in their order. Its square, block by block, gives the norm.
-    result<success> sum_gradients(std::size_t parts) {
+    // gradient = the sum over the shards, in their order, through the rounding where that changes it. Its square, block
+    // by block, gives the norm.
+    result<success> sum_gradients() {
         for_each(blocks_.size(), [&](std::size_t i) {
             auto& b = blocks_[i];
             auto& p = parameters_[b.parameter];
-            float* const g = p.gradient.data() + b.first;
-            std::size_t const n = b.size;
-            std::fill_n(g, n, 0.0f);
-            for (std::size_t s = 0; s != parts; ++s)
-                if (Tensor<float> const& part = *shards_[s].tape.gradient(p.address())) {
-                    float const* const v = part.data() + b.first;
-                    for (std::size_t j = 0; j != n; ++j) g[j] += v[j];
-                }
-            double squares = 0;
-            for (std::size_t j = 0; j != n; ++j) squares += static_cast<double>(g[j]) * static_cast<double>(g[j]);
-            b.squares = squares;
+            std::size_t const first = b.first_row * p.row_size(), n = b.rows * p.row_size();
+            add_parts(p.address(), p.main.gradient.data() + first, first, n);
+            if (options_.mask_clamped && p.is_quantized()) p.through_rounding(b.first_row, b.rows);
+            b.squares = detail::sum_of_squares(p.main.gradient.data() + first, n);
+            if (std::size_t const groups = p.groups_per_row(); groups != 0)
+                b.squares += detail::sum_of_squares(p.scales.gradient.data() + b.first_row * groups, b.rows * groups);
         });
-        double squares = 0;
+        double sum = 0;
         for (auto const& b : blocks_) {
             if (!std::isfinite(b.squares))
                 return error(errc::not_finite, parameters_[b.parameter].name, ": its gradient is not finite");
-            squares += b.squares;
+            sum += b.squares;
         }
-        double const norm = std::sqrt(squares), most = static_cast<double>(options_.clip_norm);
+        double const norm = std::sqrt(sum), most = static_cast<double>(options_.clip_norm);
         clip_ = most > 0 && norm > most ? static_cast<float>(most / norm) : 1.0f;
         return success{};
+    }
+    // g[0 .. n) = values first .. first + n of what arrived at that address, summed over the parts.
+    void add_parts(void const* address, float* g, std::size_t first, std::size_t n) const noexcept {
+        std::fill_n(g, n, 0.0f);
+        for (std::size_t s = 0; s != parts_; ++s)
+            if (Tensor<float> const& part = *shards_[s].tape.gradient(address)) {
+                float const* const v = part.data() + first;
+                for (std::size_t j = 0; j != n; ++j) g[j] += v[j];
+            }
     }
 
     result<success> descend() {
         float const factor = options_.schedule(count_++);
-        for_each(blocks_.size(), [&](std::size_t i) {
-            auto const& b = blocks_[i];
-            auto& p = parameters_[b.parameter];
-            descent_step step{p.values.data() + b.first, p.gradient.data() + b.first, {}, b.size, count_, factor};
-            for (std::size_t s = 0; s != Method::states; ++s) step.state[s] = p.state[s].data() + b.first;
-            if (!is_reached(p)) return;
+        auto const move = [&](descent_step const& step) {
             if (clip_ != 1.0f)
                 for (std::size_t j = 0; j != step.size; ++j) step.gradient[j] *= clip_;
             method_(step);
+        };
+        for_each(blocks_.size(), [&](std::size_t i) {
+            auto const& b = blocks_[i];
+            auto& p = parameters_[b.parameter];
+            if (arrived(p.address()) == nullptr) return;
+            std::size_t const row = p.row_size(), groups = p.groups_per_row();
+            float const scale_factor = factor * options_.scale_rate;
+            move(p.main.step(b.first_row * row, b.rows * row, count_, p.scale != nullptr ? scale_factor : factor));
+            if (groups != 0) move(p.scales.step(b.first_row * groups, b.rows * groups, count_, scale_factor));
         });
         for_each(parameters_.size(), [&](std::size_t i) {
-            if (is_reached(parameters_[i])) parameters_[i].problem = store(parameters_[i]);
+            auto& p = parameters_[i];
+            if (arrived(p.address()) == nullptr) return;
+            auto done = p.store(options_.memory);
+            if (done) done = lend(p);
+            if (!done) p.problem = done.error();
         });
         for (auto const& p : parameters_)
-            if (p.problem) return *(problem_ = p.problem->within(p.name));
+            if (p.problem) fail(p, *p.problem);
+        for (auto const& m : statistics_)
+            if (auto done = follow(m); !done && !problem_) problem_ = done.error().within(m.name);
+        if (problem_) return *problem_;
         return success{};
     }
-    // Whether the model used it for this batch; others stay as they are.
-    bool is_reached(parameter const& p) const noexcept {
-        return std::any_of(shards_.begin(), shards_.end(),
-                           [&](shard const& s) { return static_cast<bool>(*s.tape.gradient(p.address())); });
+    result<success> follow(statistics const& m) {
+        auto const* const measured = arrived(m.address);
+        if (measured == nullptr) return success{};
+        auto sum = Tensor<float>::make(measured->shape(), options_.memory);
+        if (!sum) return sum.error();
+        add_parts(m.address, sum->data(), 0, sum->size());
+        return m.follow(m.module, *sum);
     }
-    // The values go into the module.
-    std::optional<error> store(parameter& p) {
-        auto stored = nn::converted(p.values, p.type, options_.memory);
-        if (!stored) return stored.error();
-        if (p.tensor != nullptr) {
-            *p.tensor = std::move(*stored);
-            return std::nullopt;
-        }
-        if (auto done = p.weight->set(std::move(*stored)); !done) return done.error();
-        return lend(p);
+    // What a part of this batch brought; null where the model did not use it: then it stays as it is.
+    Tensor<float> const* arrived(void const* address) const noexcept {
+        for (std::size_t s = 0; s != parts_; ++s)
+            if (auto const* const part = shards_[s].tape.gradient(address); *part) return part;
+        return nullptr;
     }
-    // What every part of the next batch needs of a weight, once: its values where it is quantized, and transposed where
-    // the gradients of the first step asked for that.
-    std::optional<error> lend(parameter& p) {
-        for (auto& s : shards_) p.is_transposed |= s.tape.reads_transposed(p.weight);
-        if (p.weight->quantized() != nullptr) {
-            auto values = nn::detail::values_of(*p.weight, options_.memory);
-            if (!values) return values.error();
-            p.dequantized = std::move(*values);
-        }
-        Tensor<float> const& values = p.dequantized ? p.dequantized : p.values;
-        if (p.is_transposed) {
-            auto made = nn::detail::transposed(nn::detail::matrix_of(values), options_.memory);
-            if (!made) return made.error();
-            p.transposed = std::move(*made);
-        }
+    result<success> lend(detail::tuned_parameter& p) {
+        if (p.weight == nullptr) return success{};
+        for (auto const& s : shards_) p.is_transposed |= s.tape.reads_transposed(p.weight);
+        if (auto done = p.derive(options_.memory); !done) return done;
         for (auto& s : shards_)
-            s.tape.lend(p.weight, nn::detail::matrix_of(values), std::as_const(p.transposed).view());
-        return std::nullopt;
+            s.tape.lend(p.weight, nn::detail::matrix_of(p.values()), std::as_const(p.transposed).view());
+        return success{};
     }
 
     M& model_;
@@ -285,10 +281,11 @@ private:
     LossFunction loss_;
     tuner_options options_;
     cpu_backend backend_{};
-    std::vector<parameter> parameters_;
+    std::vector<detail::tuned_parameter> parameters_;
+    std::vector<statistics> statistics_;
     std::vector<block> blocks_;
     std::deque<shard> shards_;
-    std::size_t count_ = 0;
+    std::size_t count_ = 0, parts_ = 0;
     float clip_ = 1.0f;
     std::optional<error> problem_;
 };
