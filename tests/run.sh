@@ -1,9 +1,9 @@
 #!/bin/sh
 # Builds the library's tests in several configurations and runs them.
 #
-#     sh tests/run.sh             g++ and clang, and other processors by emulation (cross.sh)
+#     sh tests/run.sh             g++, clang, with sanitizers, and other processors by emulation (cross.sh)
 #     sh tests/run.sh --quick     the first only
-#     sh tests/run.sh PRESET ...  these of CMakePresets.json, or cross; debug-asan takes longer than all others
+#     sh tests/run.sh PRESET ...  these of CMakePresets.json, or cross
 #
 # Enough for it is a Debian 12 or 13 with a shell, as root or with sudo: what is missing is installed. Elsewhere it takes
 # what it finds. The last line is `N passed, N failed`, over all configurations; the status is 0 if nothing failed.
@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 case "${1:-}" in
     --quick) presets="release" ;;
-    "") presets="release clang-no-exceptions cross" ;;
+    "") presets="release clang-no-exceptions debug-asan cross" ;;
     -*) sed -n '2,/^set -u/s/^# \{0,1\}//p' "$0"; exit 2 ;;
     *) presets="$*" ;;
 esac
