@@ -36,6 +36,7 @@ struct float8_functions {
     using dot = void (*)(panel_operands<float> const&, float const*, std::size_t, float const*, panel_range) noexcept;
 
     std::size_t panel_cols, strip_rows, strip_line;
+    float (*largest_magnitude)(float const*, std::size_t) noexcept;
     float (*pack_dot_row)(panel_layout const&, float const*, float*) noexcept;
     dot dots[4];
     void (*pack_strip)(matrix_view<float const>, std::size_t, std::size_t, float*) noexcept;
@@ -44,7 +45,7 @@ struct float8_functions {
 
 #define QUANTO_FLOAT8_FUNCTIONS(i)                                                                    \
     float8_functions {                                                                                \
-        i::panel_cols, i::strip_rows, i::strip_line, &i::pack_dot_row<Q>,                             \
+        i::panel_cols, i::strip_rows, i::strip_line, &i::largest_magnitude, &i::pack_dot_row<Q>,      \
             {&i::float8_dot<Q, 1>, &i::float8_dot<Q, 2>, &i::float8_dot<Q, 3>, &i::float8_dot<Q, 4>}, \
             &i::pack_strip<float>, &i::float8_outer<Q>                                                \
     }
@@ -64,8 +65,8 @@ result<success> multiply_float8(isa target, panel_operands<float> const& o, Spli
         return error(errc::out_of_memory, "matmul: no memory for a workspace of ", floats * sizeof(float), " bytes");
     auto* const x = reinterpret_cast<float*>(space.data());
     std::size_t const work = rows * w.rows * cols;
+    float* const factors = x + rows * padded;  // of few
     if (few) {
-        float* const factors = x + rows * padded;
         split(1, rows * cols, [&](std::size_t, std::size_t) {
             for (std::size_t m = 0; m != rows; ++m) factors[m] = f.pack_dot_row(w, o.x.row(m), x + m * padded);
         });
@@ -82,7 +83,7 @@ result<success> multiply_float8(isa target, panel_operands<float> const& o, Spli
         });
     }
     for (std::size_t m = 0; m != rows; ++m)
-        if (!is_summable(o.x.row(m), cols))
+        if (float const size = few ? factors[m] : f.largest_magnitude(o.x.row(m), cols); !(size < not_summable))
             split(w.panels(), w.rows * cols, [&](std::size_t begin, std::size_t end) {
                 multiply_by_definition<Q>(o, m, {begin, end});
             });

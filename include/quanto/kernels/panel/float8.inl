@@ -12,20 +12,20 @@ inline constexpr std::size_t line_parts = panel_layout::panel_rows / lanes;  // 
 inline constexpr std::size_t dot_rows_most = 4;
 inline constexpr std::size_t block_cols = 256;
 
-// Byte T of each 32-bit lane, as value * 2^(bias - 127).
-template <QType Q, int T>
-QUANTO_INLINE vf decode_byte(vi line) noexcept {
-    constexpr int drop = Q::format::mantissa_bits + 1;
-    constexpr std::int32_t kept = static_cast<std::int32_t>(0x8000'0000u | (0x7fu << (24 - drop)));
-    return (vf)((T == 3 ? line >> drop : line << (24 - 8 * T) >> drop) & kept);
-}
+typedef std::int16_t vw __attribute__((vector_size(QUANTO_KERNEL_BYTES)));
+
+// The four bytes of each 32-bit lane of the line at p, as value * 2^(bias - 127). A code in the upper byte of 16 bits
+// needs one shift there, which keeps the sign: two loads, the second a byte before, bring all four codes to such a
+// place. Reads from p - 1 on: a header precedes the lines.
 template <QType Q>
 QUANTO_INLINE void decode_line(std::byte const* p, vf (&four)[4]) noexcept {
-    vi const line = load_as<vi>(p);
-    four[0] = decode_byte<Q, 0>(line);
-    four[1] = decode_byte<Q, 1>(line);
-    four[2] = decode_byte<Q, 2>(line);
-    four[3] = decode_byte<Q, 3>(line);
+    constexpr int drop = Q::format::mantissa_bits + 1;
+    constexpr std::int32_t kept = static_cast<std::int32_t>(0x8000'0000u | (0x7fu << (24 - drop)));
+    vi const odd = (vi)(load_as<vw>(p) >> drop), even = (vi)(load_as<vw>(p - 1) >> drop);
+    four[0] = (vf)((even << 16) & kept);
+    four[1] = (vf)((odd << 16) & kept);
+    four[2] = (vf)(even & kept);
+    four[3] = (vf)(odd & kept);
 }
 template <QType Q>
 inline constexpr float float8_unit = bit_cast<float>(static_cast<std::uint32_t>(254 - Q::format::bias) << 23);
@@ -37,23 +37,61 @@ QUANTO_INLINE vf load_scales(dtype type, std::byte const* header, std::size_t h)
     return load_weights(reinterpret_cast<bfloat16 const*>(header) + h * lanes);
 }
 
+// The largest |x| of a row; NaN and infinity where it has one.
+inline float largest_magnitude(float const* x, std::size_t n) noexcept {
+    constexpr std::int32_t magnitude = 0x7fff'ffff;
+    vi largest{};
+    std::size_t k = 0;
+    for (; n - k >= lanes; k += lanes) {
+        vi const v = load_as<vi>(x + k) & magnitude;
+        largest = v > largest ? v : largest;
+    }
+    std::int32_t part[lanes], most = 0;
+    __builtin_memcpy(part, &largest, sizeof part);
+    for (std::int32_t const v : part) most = v > most ? v : most;
+    for (; k != n; ++k) {
+        std::int32_t const v = bit_cast<std::int32_t>(x[k]) & magnitude;
+        most = v > most ? v : most;
+    }
+    return bit_cast<float>(most);
+}
+
 // A row of x for float8_dot: group after group, each padded with 0 to whole lines, times float8_unit / factor. Returns
-// the factor: the power of two at or below the largest |x|, so that no product is below normal numbers for its size.
+// the factor: the power of two at or below the largest |x|, so that no product is below normal numbers for its size;
+// infinity for NaN.
 template <QType Q>
 inline float pack_dot_row(panel_layout const& layout, float const* x, float* out) noexcept {
-    float largest = 0.0f;
-    for (std::size_t k = 0; k != layout.cols; ++k) largest = absolute(x[k]) > largest ? absolute(x[k]) : largest;
-    std::uint32_t const exponent = bit_cast<std::uint32_t>(largest) & 0x7f80'0000u;
+    std::uint32_t const exponent = bit_cast<std::uint32_t>(largest_magnitude(x, layout.cols)) & 0x7f80'0000u;
     float const factor = bit_cast<float>(exponent == 0 ? 1u << 23 : exponent);
     float const inverse = bit_cast<float>((254u << 23) - bit_cast<std::uint32_t>(factor));
     for (std::size_t g = 0; g != layout.groups(); ++g) {
         std::size_t const size = layout.size_of_group(g), padded = layout.lines(size) * layout.line_cols();
-        for (std::size_t i = 0; i != size; ++i) out[i] = x[i] * inverse * float8_unit<Q>;
-        for (std::size_t i = size; i != padded; ++i) out[i] = 0.0f;
+        std::size_t i = 0;
+        for (; size - i >= lanes; i += lanes) {
+            vf const v = load_f32(x + i) * inverse * float8_unit<Q>;
+            __builtin_memcpy(out + i, &v, sizeof v);
+        }
+        for (; i != size; ++i) out[i] = x[i] * inverse * float8_unit<Q>;
+        for (; i != padded; ++i) out[i] = 0.0f;
         x += size;
         out += padded;
     }
     return factor;
+}
+
+// y(m, n ..) = the finished v, as far as y goes.
+QUANTO_INLINE void finish(panel_operands<float> const& o, vf v, std::size_t m, std::size_t n) noexcept {
+    auto const activation = o.options.activation;
+    bool const by_vector = activation == fused_activation::none || activation == fused_activation::relu;
+    if (by_vector && n + lanes <= o.y.cols) {
+        if (!o.options.bias.empty()) v += load_f32(o.options.bias.data() + n);
+        if (activation == fused_activation::relu) v = v < 0.0f ? vf{} : v;
+        __builtin_memcpy(o.y.row(m) + n, &v, sizeof v);
+        return;
+    }
+    float part[lanes];
+    __builtin_memcpy(part, &v, sizeof part);
+    for (std::size_t i = 0; i != lanes && n + i < o.y.cols; ++i) o.y(m, n + i) = o.finished(part[i], n + i);
 }
 
 // Rows m0 .. m0 + M of x, packed `stride` floats apart, times panels.
@@ -77,8 +115,9 @@ void float8_dot(panel_operands<float> const& o, float const* x, std::size_t stri
                 for (std::size_t h = 0; h != line_parts; ++h)
 #pragma GCC unroll 4
                     for (std::size_t i = 0; i != sums; ++i) sum[m][h][i] = vf{};
-            for (std::byte const* const end = w + layout.lines(layout.size_of_group(g)) * panel_layout::line_bytes;
-                 w != end; w += panel_layout::line_bytes, xs += 4) {
+#pragma GCC unroll 2
+            for (std::size_t left = layout.lines(layout.size_of_group(g)); left != 0;
+                 --left, w += panel_layout::line_bytes, xs += 4) {
 #pragma GCC unroll 2
                 for (std::size_t h = 0; h != line_parts; ++h) {
                     vf four[4];
@@ -102,12 +141,10 @@ void float8_dot(panel_operands<float> const& o, float const* x, std::size_t stri
             }
         }
         std::size_t const n0 = panel * panel_layout::panel_rows;
-        for (std::size_t m = 0; m != M; ++m) {
-            float row[panel_layout::panel_rows];
-            __builtin_memcpy(row, total[m], sizeof row);
-            for (std::size_t r = 0; r != panel_layout::panel_rows && n0 + r < layout.rows; ++r)
-                o.y(m, n0 + r) = o.finished(row[r] * factors[m], n0 + r);
-        }
+#pragma GCC unroll 4
+        for (std::size_t m = 0; m != M; ++m)
+#pragma GCC unroll 2
+            for (std::size_t h = 0; h != line_parts; ++h) finish(o, total[m][h] * factors[m], m, n0 + h * lanes);
     }
 }
 

@@ -54,11 +54,12 @@ void multiply_by_definition(panel_operands<T> const& o, std::size_t m, panel_ran
     }
 }
 
-// Whether kernels may sum a row of x in float32 as they like: |x| < 2^100 and finite, so that no product of a code
-// overflows. Other rows follow the definition.
+// Kernels may sum a row of x in float32 as they like where all |x| < not_summable: no product of a code overflows. Other
+// rows follow the definition.
+inline constexpr float not_summable = 0x1p100f;
 inline bool is_summable(float const* x, std::size_t n) noexcept {
     bool ok = true;
-    for (std::size_t k = 0; k != n; ++k) ok &= absolute(x[k]) < 0x1p100f;
+    for (std::size_t k = 0; k != n; ++k) ok &= absolute(x[k]) < not_summable;
     return ok;
 }
 
