@@ -1,8 +1,9 @@
 #!/bin/sh
 # Builds the Fashion-MNIST example for this machine and runs it: the table goes to standard output, the files to
-# build/examples: fashion_mnist.json, fashion_mnist.svg, and each frozen model in fashion_mnist/.
+# build/examples: fashion_mnist.json, fashion_mnist.svg, and each frozen model in fashion_mnist/; of the convolutional
+# network fashion_cnn.json, fashion_cnn.svg and fashion_cnn/.
 #
-#     sh examples/run.sh [option value ...]      options: those of the program, see --help
+#     sh examples/run.sh [cnn] [option value ...]      options: those of the program, see --help
 #
 # Enough for it is a Debian 12 or 13 with a shell, as root or with sudo: what is missing is installed. Elsewhere it takes
 # what it finds; FASHION_MNIST names a folder with the four .gz or unpacked files then.
@@ -10,6 +11,8 @@
 # Environment: JOBS (default: all cores), QUANTO_BUILD (folder of the build trees, default build/), FASHION_MNIST.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+network=mlp output=fashion_mnist
+if [ "${1-}" = cnn ]; then network=cnn output=fashion_cnn && shift; fi
 
 jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
 tree=${QUANTO_BUILD:-build}/examples
@@ -103,6 +106,5 @@ say "building"
     give_up "the build failed, see $tree/build.log"
 }
 
-exec "$tree/examples/example_fashion_mnist" --data "$data" \
-    --model examples/fashion_mnist/fashion_mlp.safetensors \
-    --out "$tree/fashion_mnist" --json "$tree/fashion_mnist.json" --svg "$tree/fashion_mnist.svg" "$@"
+exec "$tree/examples/example_fashion_mnist" --data "$data" --network "$network" \
+    --out "$tree/$output" --json "$tree/$output.json" --svg "$tree/$output.svg" "$@"

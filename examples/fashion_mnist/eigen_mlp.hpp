@@ -2,11 +2,17 @@
 // is compiled, so a fair comparison is compiled for the machine it runs on (-march=native, as examples/run.sh does).
 #pragma once
 
-#if __has_include(<Eigen/Core>)
-#define FASHION_MNIST_HAS_EIGEN 1
-#include <Eigen/Core>
-
 #include "mlp.hpp"
+
+// What a network is measured against; nothing, where nobody wrote it with another library.
+template <class Network>
+struct Baseline {
+    static constexpr bool exists = false;
+    explicit Baseline(Network const&) {}
+};
+
+#if __has_include(<Eigen/Core>)
+#include <Eigen/Core>
 
 class EigenMlp {
 public:
@@ -49,5 +55,11 @@ private:
 
     Layer layers_[3];
     Eigen::MatrixXf y1_, y2_, y3_;
+};
+
+template <>
+struct Baseline<Mlp> : EigenMlp {
+    static constexpr bool exists = true;
+    using EigenMlp::EigenMlp;
 };
 #endif

@@ -1,5 +1,6 @@
 // An idx file = two zero bytes, the element type (8: u8), the rank, a big-endian u32 per dimension, then the elements.
-// Fashion-MNIST = 28 x 28 pixels and a label 0 .. 9 per image; the network wants (pixel / 255 - 0.2860) / 0.3530.
+// MNIST and Fashion-MNIST = 28 x 28 pixels and a label 0 .. 9 per image; a network wants (pixel / 255 - mean) /
+// deviation.
 #pragma once
 
 #include <algorithm>
@@ -46,17 +47,25 @@ struct Dataset {
 
     std::size_t size() const noexcept { return pixels.shape.front(); }
 
-    // Images first .. first + count as the rows of a matrix. Precondition: the data set has them.
+    // Images first .. first + count, each of the shape that the network wants. Precondition: the data set has them.
+    template <class Network>
     quanto::Tensor<float> images(std::size_t first, std::size_t count) const {
-        quanto::Tensor<float> x(count, area());
-        for (std::size_t i = 0; i != count; ++i) read(first + i, x.data() + i * area());
-        return x;
+        return read<Network>(count, [first](std::size_t i) { return first + i; });
     }
     // The same for any images, in this order.
+    template <class Network>
     quanto::Tensor<float> images(std::span<std::uint32_t const> chosen) const {
-        quanto::Tensor<float> x(chosen.size(), area());
-        for (std::size_t i = 0; i != chosen.size(); ++i) read(chosen[i], x.data() + i * area());
-        return x;
+        return read<Network>(chosen.size(), [chosen](std::size_t i) { return std::size_t{chosen[i]}; });
+    }
+
+    // Images first .. first + count alone; the bytes are shared. Same precondition.
+    Dataset slice(std::size_t first, std::size_t count) const {
+        auto const of = [&](IdxFile const& file, std::size_t bytes_each) {
+            IdxFile part{file.shape, file.elements.slice(first * bytes_each, count * bytes_each)};
+            part.shape[0] = count;
+            return part;
+        };
+        return {of(pixels, pixels.shape[1] * pixels.shape[2]), of(labels, 1)};
     }
 
     // part: "train" or "t10k".
@@ -72,9 +81,17 @@ struct Dataset {
     }
 
 private:
-    std::size_t area() const noexcept { return pixels.shape[1] * pixels.shape[2]; }
-    void read(std::size_t image, float* x) const noexcept {
-        for (std::size_t i = 0; i != area(); ++i)
-            x[i] = (static_cast<float>(pixels[image * area() + i]) / 255.0f - 0.2860f) / 0.3530f;
+    template <class Network>
+    quanto::Tensor<float> read(std::size_t count, auto const& number_of) const {
+        quanto::extents shape{count};
+        for (std::size_t n : Network::image) shape.push_back(n);
+        quanto::Tensor<float> x(shape);
+        std::size_t const area = pixels.shape[1] * pixels.shape[2];
+        for (std::size_t i = 0; i != count; ++i)
+            for (std::size_t j = 0; j != area; ++j) {
+                auto const pixel = static_cast<float>(pixels[number_of(i) * area + j]);
+                x[i * area + j] = (pixel / 255.0f - Network::mean) / Network::deviation;
+            }
+        return x;
     }
 };

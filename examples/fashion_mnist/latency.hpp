@@ -36,7 +36,7 @@ inline void measure_latency(std::vector<Latency>& networks, std::vector<quanto::
             for (auto const& batch : x) networks[n].forward(batch);
             double const took = thread_time_us() - start;
             if (round != 0)  // the first one warms up
-                times[n].push_back(took / static_cast<double>(x.size() * x.front().rows()));
+                times[n].push_back(took / static_cast<double>(x.size() * x.front().shape().front()));
         }
     for (std::size_t n = 0; n != networks.size(); ++n) {
         auto const middle = times[n].begin() + static_cast<std::ptrdiff_t>(times[n].size() / 2);

@@ -17,46 +17,17 @@
 #include "accuracy.hpp"
 #include "arguments.hpp"
 #include "chart.hpp"
+#include "cnn.hpp"
 #include "eigen_mlp.hpp"
 #include "idx.hpp"
 #include "latency.hpp"
 #include "mlp.hpp"
 #include "row.hpp"
-#include "training.hpp"
+#include "scheme.hpp"
 
 namespace {
 
 using namespace quanto;
-
-struct Scheme {
-    std::optional<any_qtype> weights{}, activations{};
-    float learning_rate = 0.0f;  // of tuning; 0: not tuned
-
-    bool is_tuned() const { return learning_rate != 0.0f; }
-    std::string weights_name() const { return std::string(weights ? weights->name() : "float32"); }
-    std::string activations_name() const { return std::string(activations ? activations->name() : "none"); }
-    std::string folder_name() const {
-        return weights_name() + (activations ? "-" + activations_name() : "") + (is_tuned() ? "-tuned" : "");
-    }
-};
-
-Scheme const schemes[] = {
-    {},
-    {.weights = qint8{}},
-    {.weights = qint4{}},
-    {.weights = qint2{}},
-    {.weights = qfloat8_e4m3fn{}},
-    {.weights = qfloat8_e4m3fnuz{}},
-    {.weights = qfloat8_e5m2{}},
-    {.weights = qint8{}, .activations = qint8{}},
-    {.weights = qint8{}, .activations = qfloat8_e4m3fn{}},
-    {.weights = qint4{}, .activations = qint8{}},
-    {.weights = qint4{}, .activations = qfloat8_e4m3fn{}},
-    {.weights = qint4{}, .learning_rate = 3e-4f},
-    {.weights = qint4{}, .activations = qint8{}, .learning_rate = 3e-4f},
-    {.weights = qint2{}, .learning_rate = 1e-3f},
-    {.weights = qint2{}, .activations = qint8{}, .learning_rate = 1e-3f},
-};
 
 // Says on a terminal how far things are; says nothing in a pipe or a log.
 class Progress {
@@ -105,46 +76,61 @@ private:
     bool temporary_ = false;
 };
 
-result<Mlp> load_float(std::string const& path) {
+template <class Network>
+result<Network> load_float(std::string const& path) {
     auto const file = io::open_safetensors(path);
     if (!file) return file.error().within("cannot load the weights");
-    Mlp model;
+    Network model;
     if (auto done = load_state(model, *file); !done) return done.error().within("cannot load the weights");
+    if (auto done = model.fold(); !done) return done.error().within(path);
     return model;
 }
 
-// The model in the scheme's types, calibrated on 1,024 training images, tuned on all where the scheme says so, frozen
-// and saved.
-result<success> quantize_and_save(Mlp model, Scheme const& scheme, Dataset const& training, std::size_t epochs,
+template <class Network>
+result<success> quantize_and_save(Network const& master, Scheme const& scheme, Images const& images, std::size_t epochs,
                                   std::string const& folder, Progress& progress) {
-    if (auto done = quantize(model, {.weights = scheme.weights, .activations = scheme.activations}); !done)
-        return done.error();
-    if (scheme.activations) {
-        Calibration calibrate{model};
-        for (std::size_t first = 0; first != 1024; first += 128)
-            if (auto y = model(training.images(first, 128)); !y) return y.error();
-        if (auto done = calibrate.finish(); !done) return done.error();
-    }
-    if (scheme.is_tuned()) {
-        auto const said = [&](double loss) { progress.step("tuning: loss " + decimal(loss, 4, "-")); };
-        auto const done = train(model, training, {.epochs = epochs, .learning_rate = scheme.learning_rate}, said);
-        if (!done) return done.error();
-    }
-    freeze(model);
+    auto const said = [&](double loss) { progress.step("tuning: loss " + decimal(loss, 4, "-")); };
+    auto const frozen =
+        quantized(master, scheme, images.training, {.epochs = epochs, .learning_rate = scheme.rate<Network>()}, said);
+    if (!frozen) return frozen.error();
     std::error_code problem;
     std::filesystem::create_directories(folder, problem);
     if (problem) return error(errc::io, folder, ": cannot be made: ", problem.message());
-    if (auto done = save(model, folder); !done) return done.error();
+    if (auto done = save(*frozen, folder); !done) return done.error();
+    return success{};
+}
+
+// The top-1 that each learning rate reaches on images that tuning does not see, beside int8 activations. That is how
+// the rates of the networks were chosen.
+template <class Network>
+result<success> compare_rates(Network const& master, Images const& images, std::size_t epochs, Progress& progress) {
+    constexpr float rates[] = {1e-4f, 3e-4f, 1e-3f};
+    std::printf("| weights | learning rate | top-1, %%, of %zu images held back |\n", images.validation.size());
+    std::printf("| ------- | ------------: | ---------------------------------: |\n");
+    for (any_qtype const weights : {any_qtype(qint4{}), any_qtype(qint2{})})
+        for (float const rate : rates) {
+            progress.step(std::string(weights.name()) + ", learning rate " + decimal(double{rate}, 4, "-"));
+            Scheme const scheme{.weights = weights, .activations = qint8{}, .tuned = true};
+            Training const training{.epochs = epochs, .learning_rate = rate};
+            auto const frozen = quantized(master, scheme, images.training, training, [](double) {});
+            if (!frozen) return frozen.error();
+            auto const score = top1(*frozen, images.validation);
+            if (!score) return score.error();
+            progress.step("");
+            std::printf("| %-7s | %13.4f | %34.2f |\n", weights.name().data(), double{rate}, *score);
+            std::fflush(stdout);
+        }
     return success{};
 }
 
 // The program's other half: what is in the folder, on the test images. Its answer goes through a pipe.
+template <class Network>
 result<success> evaluate(Arguments const& arguments) {
-    auto const master = load_float(arguments.model);
+    auto const master = load_float<Network>(arguments.model);
     if (!master) return master.error();
     auto const test = Dataset::open(arguments.data, "t10k");
     if (!test) return test.error();
-    Mlp frozen;
+    Network frozen = Network::folded();
     if (auto done = load(frozen, arguments.evaluate); !done) return done.error();
     Row row;
     if (auto done = measure_accuracy(*master, frozen, *test, row); !done) return done.error();
@@ -163,7 +149,7 @@ result<success> evaluate_in_new_process(std::string const& program, Arguments co
                                         std::string const& folder, Row& row) {
     std::string command = shell_quoted(program);
     for (auto const& word : {std::string("evaluate"), folder, std::string("--model"), arguments.model,
-                             std::string("--data"), arguments.data})
+                             std::string("--data"), arguments.data, std::string("--network"), arguments.network})
         command += " " + shell_quoted(word);
     std::FILE* const pipe = ::popen(command.c_str(), "r");
     if (pipe == nullptr) return error(errc::io, "a new process cannot be started");
@@ -173,10 +159,12 @@ result<success> evaluate_in_new_process(std::string const& program, Arguments co
     return success{};
 }
 
-// Fills the latencies of all rows, and of the library's own float product into `own_float`.
-result<success> time_all(Mlp const& master, std::vector<std::string> const& folders, Dataset const& test,
-                         std::size_t repeats, std::vector<Row>& rows, Row& own_float) {
-    std::vector<Mlp> models(folders.size());
+// Fills the latencies of all rows, and of the library's own float product into `own_float`; true if the float row is
+// another library's.
+template <class Network>
+result<bool> time_all(Network const& master, std::vector<std::string> const& folders, Dataset const& test,
+                      std::size_t repeats, std::vector<Row>& rows, Row& own_float) {
+    std::vector<Network> models(folders.size(), Network::folded());
     std::vector<Latency> networks;
     cpu_backend const cpu;
     pool_memory pool;  // after the first pass, none allocates
@@ -188,17 +176,14 @@ result<success> time_all(Mlp const& master, std::vector<std::string> const& fold
             (void)y;
         }});
     }
-#if defined(FASHION_MNIST_HAS_EIGEN)
-    EigenMlp eigen(master);
-    networks.push_back({[&eigen](Tensor<float> const& x) { (void)eigen(x); }});
-#else
-    (void)master;
-#endif
+    [[maybe_unused]] Baseline<Network> baseline(master);
+    if constexpr (Baseline<Network>::exists)
+        networks.push_back({[&baseline](Tensor<float> const& x) { (void)baseline(x); }});
 
     std::vector<Tensor<float>> single;
-    for (std::size_t i = 0; i != 32; ++i) single.push_back(test.images(i, 1));
+    for (std::size_t i = 0; i != 32; ++i) single.push_back(test.images<Network>(i, 1));
     std::vector<Tensor<float>> batch;
-    batch.push_back(test.images(0, 256));
+    batch.push_back(test.images<Network>(0, 256));
     for (auto const& [x, column] :
          {std::pair(&single, &Row::latency_b1_us), std::pair(&batch, &Row::latency_b256_us)}) {
         measure_latency(networks, *x, repeats);
@@ -206,9 +191,10 @@ result<success> time_all(Mlp const& master, std::vector<std::string> const& fold
         own_float.*column = networks.front().median_us;
         rows.front().*column = networks.size() > rows.size() ? networks.back().median_us : networks.front().median_us;
     }
-    return success{};
+    return Baseline<Network>::exists;
 }
 
+template <class Network>
 std::string draw(std::vector<Row> const& rows) {
     Panel accuracy{.title = "Accuracy: top-1 on 10,000 test images, per cent", .y_label = "top-1, %", .digits = 2};
     Panel single{.title = "Latency at batch 1: microseconds per image", .y_label = "us per image", .from_zero = true};
@@ -232,13 +218,73 @@ std::string draw(std::vector<Row> const& rows) {
         panel->logarithmic = true;
         panel->title += " (logarithmic)";
     }
-    return Chart("Fashion-MNIST, 784-256-128-10: weights (+ activations, hollow)",
+    return Chart(std::string(Network::data_set) + ", " + std::string(Network::title) +
+                     ": weights (+ activations, hollow)",
                  "size of model.safetensors, kB (logarithmic)")
         .draw({accuracy, single, batch});
 }
 
 result<success> write_text(std::string const& path, std::string const& text) {
     return io::write_file_atomically(path, [&](io::FileSink& out) { return out.write(text); });
+}
+
+template <class Network>
+result<success> run(std::string const& program, Arguments const& arguments) {
+    if (!arguments.evaluate.empty()) return evaluate<Network>(arguments);
+
+    auto const master = load_float<Network>(arguments.model);
+    if (!master) return master.error();
+    auto const images = Images::open(arguments.data);
+    if (!images) return images.error();
+    Progress progress;
+    if (arguments.rates) return compare_rates(*master, *images, arguments.epochs, progress);
+    auto const test = Dataset::open(arguments.data, "t10k");
+    if (!test) return test.error();
+    if (test->size() < 256) return error(errc::invalid_argument, arguments.data, ": fewer images than are needed");
+    auto const out = Folder::make(arguments.out);
+    if (!out) return out.error();
+
+    std::vector<Row> rows;
+    std::vector<std::string> folders;
+    for (auto const& scheme : schemes) {
+        if (scheme.tuned && arguments.epochs == 0) continue;
+        std::string const name = scheme.folder_name(), folder = *out / name;
+        progress.step("[" + std::to_string(rows.size() + 1) + "/" + std::to_string(std::size(schemes)) + "] " + name);
+        if (auto done = quantize_and_save(*master, scheme, *images, arguments.epochs, folder, progress); !done)
+            return done.error().within(name);
+
+        Row row{.model = arguments.network,
+                .weights = scheme.weights_name(),
+                .activations = scheme.activations_name(),
+                .tuned = scheme.tuned};
+        if (out->is_kept()) row.folder = folder;
+        std::error_code problem;
+        row.bytes = static_cast<std::size_t>(std::filesystem::file_size(folder + "/model.safetensors", problem));
+        if (problem) return error(errc::io, folder, "/model.safetensors: ", problem.message());
+        if (auto done = evaluate_in_new_process(program, arguments, folder, row); !done) return done.error();
+        folders.push_back(folder);
+        rows.push_back(row);
+    }
+
+    progress.step("latency");
+    Row own_float;
+    auto const has_baseline = time_all(*master, folders, *test, arguments.repeats, rows, own_float);
+    if (!has_baseline) return has_baseline.error();
+    progress.step("");
+
+    std::fputs(to_markdown(rows).c_str(), stdout);
+    if (*has_baseline)
+        std::printf(
+            "\nThe latency of float32 is Eigen's product; this library's own takes %.1f us at batch 1, %.2f us at "
+            "256.\n",
+            own_float.latency_b1_us, own_float.latency_b256_us);
+    else
+        std::printf("\nThe latency of float32 is this library's own product.\n");
+    if (!arguments.json.empty())
+        if (auto done = write_text(arguments.json, to_json(rows)); !done) return done;
+    if (!arguments.svg.empty())
+        if (auto done = write_text(arguments.svg, draw<Network>(rows)); !done) return done;
+    return success{};
 }
 
 result<success> run(std::string const& program, std::vector<std::string> const& words) {
@@ -248,57 +294,9 @@ result<success> run(std::string const& program, std::vector<std::string> const& 
         std::fwrite(Arguments::usage.data(), 1, Arguments::usage.size(), stdout);
         return success{};
     }
-    if (!arguments->evaluate.empty()) return evaluate(*arguments);
-
-    auto const master = load_float(arguments->model);
-    if (!master) return master.error();
-    auto const training = Dataset::open(arguments->data, "train");
-    if (!training) return training.error();
-    auto const test = Dataset::open(arguments->data, "t10k");
-    if (!test) return test.error();
-    if (training->size() < 1024 || test->size() < 256)
-        return error(errc::invalid_argument, arguments->data, ": fewer images than are needed");
-    auto const out = Folder::make(arguments->out);
-    if (!out) return out.error();
-
-    Progress progress;
-    std::vector<Row> rows;
-    std::vector<std::string> folders;
-    for (auto const& scheme : schemes) {
-        if (scheme.is_tuned() && arguments->epochs == 0) continue;
-        std::string const name = scheme.folder_name(), folder = *out / name;
-        progress.step("[" + std::to_string(rows.size() + 1) + "/" + std::to_string(std::size(schemes)) + "] " + name);
-        if (auto done = quantize_and_save(*master, scheme, *training, arguments->epochs, folder, progress); !done)
-            return done.error().within(name);
-
-        Row row{.weights = scheme.weights_name(), .activations = scheme.activations_name(), .tuned = scheme.is_tuned()};
-        if (out->is_kept()) row.folder = folder;
-        std::error_code problem;
-        row.bytes = static_cast<std::size_t>(std::filesystem::file_size(folder + "/model.safetensors", problem));
-        if (problem) return error(errc::io, folder, "/model.safetensors: ", problem.message());
-        if (auto done = evaluate_in_new_process(program, *arguments, folder, row); !done) return done.error();
-        folders.push_back(folder);
-        rows.push_back(row);
-    }
-
-    progress.step("latency");
-    Row own_float;
-    if (auto done = time_all(*master, folders, *test, arguments->repeats, rows, own_float); !done) return done.error();
-    progress.step("");
-
-    std::fputs(to_markdown(rows).c_str(), stdout);
-#if defined(FASHION_MNIST_HAS_EIGEN)
-    std::printf(
-        "\nThe latency of float32 is Eigen's product; this library's own takes %.1f us at batch 1, %.2f us at 256.\n",
-        own_float.latency_b1_us, own_float.latency_b256_us);
-#else
-    std::printf("\nThe latency of float32 is this library's own product (no Eigen on this machine).\n");
-#endif
-    if (!arguments->json.empty())
-        if (auto done = write_text(arguments->json, to_json(rows)); !done) return done;
-    if (!arguments->svg.empty())
-        if (auto done = write_text(arguments->svg, draw(rows)); !done) return done;
-    return success{};
+    if (arguments->network == "cnn") return run<FashionCnn>(program, *arguments);
+    if (arguments->network == "mnist") return run<MnistCnn>(program, *arguments);
+    return run<Mlp>(program, *arguments);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <quanto/io/json.hpp>
 
 struct Row {
+    std::string model;                              // "mlp", "cnn", "mnist"
     std::string weights, activations;               // names of qtypes, "float32", "none"
     bool tuned = false;                             // quantization-aware training came before freezing
     std::string folder{};                           // empty: not kept
@@ -77,6 +78,7 @@ inline std::string to_json(std::vector<Row> const& rows) {
     for (auto const& r : rows) {
         text += &r == rows.data() ? "\n  {" : ",\n  {";
         first = true;
+        string("model", r.model);
         string("weights", r.weights);
         string("activations", r.activations);
         key("tuned");

@@ -36,7 +36,7 @@ quanto::result<quanto::success> train(Model& model, Dataset const& images, Train
         for (std::size_t i = 0; i != steps; ++i) {
             std::span<std::uint32_t const> const chosen(order.data() + i * batch, batch);
             for (std::size_t j = 0; j != batch; ++j) labels[j] = images.labels[chosen[j]];
-            auto const loss = tune.step(images.images(chosen), labels);
+            auto const loss = tune.step(images.images<Model>(chosen), labels);
             if (!loss) return loss.error();
             sum += static_cast<double>(*loss);
         }
