@@ -20,7 +20,7 @@ give_up() { echo "$*" >&2; exit 1; }
 
 if have apt-get && have dpkg-query; then
     missing=
-    for package in g++ cmake ninja-build libbenchmark-dev libeigen3-dev libopenblas-dev pkgconf; do
+    for package in g++ cmake ninja-build libbenchmark-dev libeigen3-dev libopenblas-dev libdnnl-dev pkgconf; do
         case "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" in
             *"ok installed") ;;
             *) missing="$missing $package" ;;

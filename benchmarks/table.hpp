@@ -144,6 +144,8 @@ private:
 
 // The files that add rows.
 void add_float_products(table&);
+void add_convolutions(table&);
+void add_convolution_peers(table&);
 void add_panel_products(table&);
 void add_peers(table&);
 

@@ -1,4 +1,5 @@
 #include <quanto/backend/reference_backend.hpp>
+#include <quanto/backend/thread_executor.hpp>
 #include <quanto/nn/conv1d.hpp>
 #include <quanto/nn/conv2d.hpp>
 #include <quanto/nn/pooling.hpp>
@@ -7,6 +8,8 @@
 #include <quanto/workflow/calibration.hpp>
 #include <quanto/workflow/freeze.hpp>
 
+#include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -30,12 +33,13 @@ struct Case {
     window taps;
 };
 std::vector<Case> const cases{
-    {2, 3, 5, 1, {7, 6}, {{3, 3}, {1}, {1}, {1}}},           {1, 4, 6, 2, {9, 8}, {{3, 2}, {2, 1}, {0, 1}, {1}}},
-    {3, 6, 6, 6, {5, 9}, {{3, 3}, {1}, {2}, {1}}},           {1, 6, 12, 6, {8, 8}, {{2, 3}, {2, 3}, {1, 0}, {2, 1}}},
-    {2, 2, 3, 1, {1, 1}, {{1, 1}, {1}, {0}, {1}}},           {1, 3, 2, 1, {4, 5}, {{3, 3}, {1}, {5, 4}, {1}}},
-    {1, 16, 7, 1, {12, 11}, {{3, 3}, {1}, {2}, {2}}},        {4, 8, 8, 4, {3, 3}, {{3, 3}, {1}, {0}, {1}}},
-    {1, 1, 1, 1, {40, 40}, {{5, 5}, {1}, {2}, {1}}},         {2, 5, 20, 5, {6, 6}, {{1, 1}, {3}, {0}, {1}}},
-    {1, 2, 2, 1, {3, 70}, {{1, 9}, {1, 2}, {0, 4}, {1, 3}}}, {1, 64, 16, 1, {6, 6}, {{3, 3}, {1}, {1}, {1}}},
+    {2, 3, 5, 1, {7, 6}, {{3, 3}, {1}, {1}, {1}}},       {1, 4, 6, 2, {9, 8}, {{3, 2}, {2, 1}, {0, 1}, {1}}},
+    {3, 6, 6, 6, {5, 9}, {{3, 3}, {1}, {2}, {1}}},       {1, 6, 12, 6, {8, 8}, {{2, 3}, {2, 3}, {1, 0}, {2, 1}}},
+    {2, 2, 3, 1, {1, 1}, {{1, 1}, {1}, {0}, {1}}},       {1, 3, 2, 1, {4, 5}, {{3, 3}, {1}, {5, 4}, {1}}},
+    {1, 16, 7, 1, {12, 11}, {{3, 3}, {1}, {2}, {2}}},    {4, 8, 8, 4, {3, 3}, {{3, 3}, {1}, {0}, {1}}},
+    {1, 1, 1, 1, {40, 40}, {{5, 5}, {1}, {2}, {1}}},     {2, 5, 20, 5, {6, 6}, {{1, 1}, {3}, {0}, {1}}},
+    {1, 19, 33, 1, {4, 37}, {{2, 3}, {1}, {1, 2}, {1}}}, {2, 2, 2, 1, {3, 70}, {{1, 9}, {1, 2}, {0, 4}, {1, 3}}},
+    {1, 64, 16, 1, {6, 6}, {{3, 3}, {1}, {1}, {1}}},     {1, 3, 2, 1, {4, 5}, {{3, 3}, {1000}, {1001}, {1}}},
 };
 
 // The definition. x(image, c, iy, ix), w(o, c of the group, i, j): any operands.
@@ -163,22 +167,92 @@ TEST_CASE("prepared weights give the same integers, and floats within the same b
             conv.weight.freeze();
             nn::Activation const x = input(c), codes = nn::quantize_activation(x, qint8{}, 0.25f);
             auto const as_float = conv(x), as_codes = conv(codes);
+            auto const before = conv.weight.quantized()->parts();
             REQUIRE(conv.weight.prepare(nn::context{}.backend));
             for (bool released : {false, true}) {
                 if (released) conv.weight.release_portable();
-                CHECK((conv.weight.quantized() == nullptr) == released);
+                CHECK((conv.weight.quantized() == nullptr) == (released && conv.weight.prepared() != nullptr));
+                auto const portable = conv.weight.portable();
+                REQUIRE(portable);
+                auto const& after = portable->parts();
+                CHECK(after.shape == before.shape);
+                for (auto part : {&qtensor_parts::codes, &qtensor_parts::scale, &qtensor_parts::shift}) {
+                    REQUIRE((after.*part).size() == (before.*part).size());
+                    CHECK(std::equal((before.*part).data(), (before.*part).data() + (before.*part).size(),
+                                     (after.*part).data()));
+                }
                 auto const y = conv(x), z = conv(codes);
                 if (!y) FAIL(y.error().c_str());
                 float const k = static_cast<float>(c.channels / c.groups * c.taps.kernel.area());
                 for (std::size_t i = 0; i != y.size(); ++i) {
                     CHECK(absolute(y[i] - as_float[i]) <= (k + 4) * 4 * k * 0x1p-23f);
-                    if (any_qtype(q).is<qint8>())
+                    if (any_qtype(q).template is<qint8>())
                         CHECK(z[i] == as_codes[i]);
                     else
                         CHECK(absolute(z[i] - as_codes[i]) <= (k + 4) * 4 * k * 0x1p-23f);
                 }
             }
         });
+}
+
+TEST_CASE("codes that are written at once are those of the float output") {
+    float const infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+    for (auto const& c : cases)
+        for (float const odd : {0.5f, infinity, -infinity, nan}) {
+            auto conv = make(c, true);
+            auto b = values({c.outputs}, 5);
+            b[c.outputs / 2] = odd;
+            conv.bias = b;
+            REQUIRE(conv.weight.quantize({qint8{}}));
+            conv.activation = {.type = qint8{}, .output_scale = 0.11f, .quantize_output = false};
+            auto const codes = nn::quantize_activation(input(c), qint8{}, 0.011f);
+            auto const want = nn::quantize_activation(conv(codes), qint8{}, 0.11f);
+            conv.activation.quantize_output = true;
+            for (bool prepared : {false, true}) {
+                if (prepared) REQUIRE(conv.weight.prepare(nn::context{}.backend));
+                auto const y = conv(codes);
+                REQUIRE(y.is_quantized());
+                CHECK(y.scale() == 0.11f);
+                for (std::size_t i = 0; i != want.size(); ++i) CHECK(y.codes()[i] == want.codes()[i]);
+            }
+        }
+}
+
+TEST_CASE("codes in the middle between two are rounded as by definition") {
+    Tensor<float> w(extents{1, 1, 1, 1});
+    w[0] = 127.0f;  // code 127, scale 1
+    nn::Conv2d conv(w);
+    REQUIRE(conv.weight.quantize({qint8{}}));
+    REQUIRE(conv.weight.prepare(nn::context{}.backend));
+    Tensor<float> x(extents{1, 16, 16});
+    for (std::size_t i = 0; i != x.size(); ++i) x[i] = static_cast<float>(i) - 128.0f;
+    auto const codes = nn::quantize_activation(x, qint8{}, 1.0f);
+    // y / scale = x / 2, near x / 2, far beyond the codes, infinite.
+    for (float const scale : {254.0f, 253.99998f, 254.00002f, 1e-4f, 1e-38f, 1e-42f, 1e38f}) {
+        conv.activation = {.type = qint8{}, .output_scale = scale, .quantize_output = false};
+        auto const want = nn::quantize_activation(conv(codes), qint8{}, scale);
+        conv.activation.quantize_output = true;
+        auto const y = conv(codes);
+        REQUIRE(y.is_quantized());
+        for (std::size_t i = 0; i != want.size(); ++i) CHECK(y.codes()[i] == want.codes()[i]);
+    }
+}
+
+TEST_CASE("threads change nothing of a convolution") {
+    thread_executor threads(3);
+    cpu_backend const cpu({.executor = threads});
+    nn::context const here{cpu};
+    auto conv = make({2, 40, 40, 1, {24, 24}, {{3}, {1}, {1}, {1}}}, true);
+    auto const x = values({2, 40, 24, 24}, 1);
+    auto const same = [&](nn::Activation const& alone, nn::Activation const& together) {
+        REQUIRE(together);
+        for (std::size_t i = 0; i != alone.size(); ++i) CHECK(together[i] == alone[i]);
+    };
+    same(conv(x), conv(nn::Activation(x, here)));
+    REQUIRE(conv.weight.quantize({qint8{}}));
+    REQUIRE(conv.weight.prepare(here.backend));
+    same(conv(nn::quantize_activation(x, qint8{}, 0.011f)),
+         conv(nn::quantize_activation(nn::Activation(x, here), qint8{}, 0.011f)));
 }
 
 TEST_CASE("a float input stays float unless it is asked to be quantized") {

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include <quanto/kernels/convolution/operands.hpp>
 #include <quanto/kernels/panel/choice.hpp>
 #include <quanto/kernels/panel/panels.hpp>
 #include <quanto/kernels/panel/product_options.hpp>
@@ -87,6 +88,15 @@ concept ExplainingBackend = Backend<B> &&
     noexcept->std::same_as<kernel_choice>;
     { b.explain_matmul(m, p, input) }
     noexcept->std::same_as<kernel_choice>;
+};
+
+// One that also convolves without patches. True: it is done; false: there is no kernel for it. Errors: out_of_memory.
+template <class B>
+concept ConvolvingBackend = Backend<B> && requires(B const& b, float_convolution const& c, int8_convolution const& c8) {
+    { b.convolve(c) }
+    noexcept->std::same_as<result<bool>>;
+    { b.convolve(c8) }
+    noexcept->std::same_as<result<bool>>;
 };
 
 // The shapes of a product, checked. Errors: shape_mismatch, naming them.

@@ -44,6 +44,8 @@ class backend_ref {
                                     product_options const&) noexcept;
         result<success> (*prepared_int8)(void const*, matrix_view<std::int8_t const>, float, panels const&,
                                          matrix_view<float>, product_options const&) noexcept;
+        result<bool> (*convolve)(void const*, float_convolution const&) noexcept;  // these two null: has none
+        result<bool> (*convolve_int8)(void const*, int8_convolution const&) noexcept;
         kernel_choice (*explain)(void const*, std::size_t, any_qtensor const&) noexcept;
         kernel_choice (*explain_prepared)(void const*, std::size_t, panels const&, product_input) noexcept;
     };
@@ -85,6 +87,8 @@ class backend_ref {
                      nullptr,
                      nullptr,
                      nullptr,
+                     nullptr,
+                     nullptr,
                      [](void const* b, std::size_t, any_qtensor const&) noexcept -> kernel_choice {
                          return {"matmul", From::get(b).name(), "this backend says no more"};
                      },
@@ -109,6 +113,12 @@ class backend_ref {
             o.prepared_int8 = [](void const* b, matrix_view<std::int8_t const> x, float x_scale, panels const& w,
                                  matrix_view<float> y, product_options const& options) noexcept -> result<success> {
                 return From::get(b).matmul(x, x_scale, w, y, options);
+            };
+        }
+        if constexpr (ConvolvingBackend<B>) {
+            o.convolve = [](void const* b, float_convolution const& c) noexcept { return From::get(b).convolve(c); };
+            o.convolve_int8 = [](void const* b, int8_convolution const& c) noexcept {
+                return From::get(b).convolve(c);
             };
         }
         if constexpr (ExplainingBackend<B>) {
@@ -188,6 +198,16 @@ public:
                            product_options const& options = {}) const noexcept {
         if (!reads_panels()) return no_panels();
         return operations_->prepared_int8(backend_, x, x_scale, w, y, options);
+    }
+
+    // Whether it is done; false where the backend has no kernel for it.
+    result<bool> convolve(float_convolution const& c) const noexcept {
+        if (operations_->convolve == nullptr) return false;
+        return operations_->convolve(backend_, c);
+    }
+    result<bool> convolve(int8_convolution const& c) const noexcept {
+        if (operations_->convolve_int8 == nullptr) return false;
+        return operations_->convolve_int8(backend_, c);
     }
 
     kernel_choice explain_matmul(std::size_t m, any_qtensor const& w) const noexcept {

@@ -53,6 +53,9 @@ public:
     // x has the values x8 * x_scale.
     result<success> matmul(matrix_view<std::int8_t const> x8, float x_scale, panels const& w, matrix_view<float> y,
                            product_options const& options = {}) const noexcept;
+    // True: it is done; false: there is no kernel for it. Errors: out_of_memory.
+    result<bool> convolve(float_convolution const& c) const noexcept;
+    result<bool> convolve(int8_convolution const& c) const noexcept;
     kernel_choice explain_matmul(std::size_t, panels const& w,
                                  product_input input = product_input::f32) const noexcept {
         auto const choice = choose_panel_kernel(isa_, w, input);

@@ -1,6 +1,8 @@
-// The products of cpu_backend, with all kernels behind them.
+// The products and convolutions of cpu_backend, with all kernels behind them.
 #pragma once
 
+#include <quanto/kernels/convolution/avx512vnni.hpp>
+#include <quanto/kernels/convolution/dense.hpp>
 #include <quanto/kernels/floating_point_guard.hpp>
 #include <quanto/kernels/matmul/kernel_list.hpp>
 #include <quanto/kernels/panel/product.hpp>
@@ -38,7 +40,7 @@ struct cpu_backend::products {
     void multiply(matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y,
                   memory_ref workspace) const noexcept {
         if (x.cols == 0) return matmul_reference(x, w, y);
-        bool const threads = executor && !is_small(y, x.cols);
+        bool const threads = executor && !is_small(y.rows, y.cols, x.cols);
         auto const run_tasks = [&](std::size_t n, auto const& task) { run(n, threads && n > 1, task); };
         dense_matmul(target(), x, w, y, threads ? executor->concurrency() : 1, run_tasks, workspace);
     }
@@ -55,16 +57,38 @@ struct cpu_backend::products {
             run(tasks, tasks > 1, [&](std::size_t i) { f(n * i / tasks, n * (i + 1) / tasks); });
         });
     }
+    result<bool> convolve(float_convolution const& c) const noexcept {
+        if (!c.layout.pads_little() || c.layout.size() == 0) return false;
+        std::size_t const places = c.images * c.layout.out.area();
+        bool const threads = executor && !is_small(places, c.outputs, c.layout.size());
+        auto const done = dense_convolution(target(), c, threads ? executor->concurrency() : 1,
+                                            [&](std::size_t n, auto const& task) { run(n, threads && n > 1, task); });
+        if (!done) return done.error();
+        return true;
+    }
+    result<bool> convolve([[maybe_unused]] int8_convolution const& c) const noexcept {
+#if QUANTO_TARGETS_X86
+        if (c.layout.pads_little() &&
+            choose_panel_kernel(choice, c.w, product_input::int8).kernel == panel_kernel::avx512vnni) {
+            bool const threads = executor && !is_small(c.layout.out.area(), c.w.rows(), c.w.cols());
+            auto const done = detail::convolve_avx512vnni(
+                c, [&](std::size_t n, auto const& task) { run(n, threads && n > 1, task); });
+            if (!done) return done.error();
+            return true;
+        }
+#endif
+        return false;
+    }
 
 private:
     // Some microseconds of work or less: it stays on the calling thread.
-    static bool is_small(matrix_view<float> y, std::size_t k) noexcept {
-        return y.rows * y.cols < (std::size_t{1} << 18) / (k + 1);
+    static bool is_small(std::size_t m, std::size_t n, std::size_t k) noexcept {
+        return m * n < (std::size_t{1} << 18) / (k + 1);
     }
 
     template <class F>
     void for_rows(matrix_view<float> y, std::size_t k, F const& multiply_rows) const noexcept {
-        run(ceil_div(y.cols, rows_per_task), executor && !is_small(y, k), [&](std::size_t i) {
+        run(ceil_div(y.cols, rows_per_task), executor && !is_small(y.rows, y.cols, k), [&](std::size_t i) {
             std::size_t const begin = i * rows_per_task;
             multiply_rows({begin, y.cols - begin < rows_per_task ? y.cols : begin + rows_per_task});
         });
@@ -114,6 +138,12 @@ QUANTO_BODY result<success> cpu_backend::matmul(matrix_view<std::int8_t const> x
                                                 matrix_view<float> y, product_options const& options) const noexcept {
     return products(*this).multiply(detail::panel_operands<std::int8_t>{x8, x_scale, w, y, options},
                                     product_input::int8);
+}
+QUANTO_BODY result<bool> cpu_backend::convolve(float_convolution const& c) const noexcept {
+    return products(*this).convolve(c);
+}
+QUANTO_BODY result<bool> cpu_backend::convolve(int8_convolution const& c) const noexcept {
+    return products(*this).convolve(c);
 }
 template <QType Q>
 kernel_choice cpu_backend::explain_matmul(std::size_t, qtensor_view<Q> const&) const noexcept {

@@ -1,8 +1,9 @@
 // What Conv1d and Conv2d have in common; a line is a picture of height 1. With C = channels / groups, for output o of
 // group g:
 //     y[o][p] = sum over c < C and taps t of x[g C + c][p * stride + t * dilation - padding] * w[o][c][t] + b[o]
-// Tile by tile of outputs p, the patches that they see (kernels/convolution/patches.hpp) are multiplied with w by the
-// context's backend. x and y are (channels, height, width), or a batch of these.
+// Float values and weights, and int8 codes with prepared int8 weights, are convolved directly where the context's
+// backend has a kernel for it. Otherwise, tile by tile of outputs p, the patches that they see
+// (kernels/convolution/patches.hpp) are multiplied with w. x and y are (channels, height, width), or a batch of these.
 #pragma once
 
 #include <algorithm>
@@ -70,6 +71,7 @@ struct convolution {
         layout.out = *out;
 
         auto const where = x.where();
+        if (auto codes = convolved_codes(x, layout, where)) return std::move(*codes);
         auto y = Tensor<float>::make(output_shape(x, layout.out), where.memory);
         if (!y) return y.error().within(name);
         if (y->size() != 0)
@@ -81,6 +83,17 @@ struct convolution {
     }
 
 private:
+    // y (images, outputs, out.area()), the bias or nullptr.
+    struct destination {
+        float* y;
+        float const* bias;
+        memory_ref memory;
+        std::size_t images;
+
+        float bias_of(std::size_t o) const noexcept { return bias == nullptr ? 0.0f : bias[o]; }
+        destination without_bias() const noexcept { return {y, nullptr, memory, images}; }
+    };
+
     std::optional<error> mismatch(Activation const& x) const {
         std::size_t const rank = directions + 2;
         if (weight.shape().rank() != rank || (bias && bias->shape() != extents{outputs()}) || groups == 0 ||
@@ -109,21 +122,65 @@ private:
         return shape;
     }
 
+    std::size_t images(Activation const& x) const noexcept {
+        return x.shape().rank() == directions + 1 ? 1 : x.shape().front();
+    }
+    // Groups are rows of the weight that are multiplied alone: panels hold 16 rows together, whatever the group.
+    panels const* prepared_for(context const& where) const noexcept {
+        return groups == 1 && where.backend.reads_panels() ? weight.prepared() : nullptr;
+    }
+    int8_convolution directly(Activation const& x, patch_layout const& layout, panels const& w,
+                              destination const& to) const noexcept {
+        return {layout, to.images, x.int8_codes(), x.scale(), w, to.bias, to.memory};
+    }
+
+    // The quantized output at once, where the backend convolves integers directly and nobody asks for float values.
+    std::optional<Activation> convolved_codes(Activation const& x, patch_layout const& layout,
+                                              context const& where) const {
+        auto const scale = activation.fixed_output_scale();
+        panels const* const prepared = prepared_for(where);
+        if (!scale || !(*scale > 0.0f) || !activation.type->is<qint8>() || x.tape() != nullptr || prepared == nullptr ||
+            !reads_codes(x) || !weight.has_taps_first() || layout.out.area() * images(x) == 0)
+            return std::nullopt;
+        auto const b = bias ? FloatView::of(*bias, where.memory) : FloatView();
+        if (!b) return b.error().within(name);
+        auto codes = Tensor<std::uint8_t>::make(output_shape(x, layout.out), where.memory);
+        if (!codes) return codes.error().within(name);
+        auto operands =
+            directly(x, layout, *prepared, {nullptr, bias ? b->view().data() : nullptr, where.memory, images(x)});
+        operands.codes = reinterpret_cast<std::int8_t*>(codes->data());
+        operands.code_scale = *scale;
+        auto const done = where.backend.convolve(operands);
+        if (!done) return done.error().within(name);
+        if (!*done) return std::nullopt;
+        return Activation(*activation.type, std::move(*codes), *scale, x.where_pointer());
+    }
+
     result<success> compute(Activation const& x, patch_layout const& layout, Tensor<float>& y,
                             context const& where) const {
         auto const b = bias ? FloatView::of(*bias, where.memory) : FloatView();
         if (!b) return b.error();
-        destination to{y.data(), b->view().data(), where.memory, y.size() / layout.out.area() / outputs()};
-        // Groups are rows of the weight that are multiplied alone: panels hold 16 rows together, whatever the group.
-        panels const* const prepared = groups == 1 && where.backend.reads_panels() ? weight.prepared() : nullptr;
+        destination const to{y.data(), bias ? b->view().data() : nullptr, where.memory, images(x)};
+        panels const* const prepared = prepared_for(where);
         product_options const options{
             .bias = {to.bias, bias ? outputs() : 0}, .accuracy = where.accuracy, .memory = where.memory};
+        patch_layout prepared_layout = layout;
+        prepared_layout.taps_first = weight.has_taps_first();
         if (reads_codes(x) && (prepared != nullptr || weight.scheme()->type.is<qint8>())) {
             auto const* const codes = x.int8_codes();
-            if (prepared != nullptr)
-                return multiply_patches(codes, layout, to.without_bias(), [&](auto patches, std::size_t, auto out) {
-                    return where.backend.matmul(patches, x.scale(), *prepared, out, options);
-                });
+            if (prepared != nullptr) {
+                if (weight.has_taps_first()) {
+                    auto operands = directly(x, layout, *prepared, to);
+                    operands.y = to.y;
+                    auto const done = where.backend.convolve(operands);
+                    if (!done) return done.error();
+                    if (*done) return success{};
+                }
+                return multiply_patches(codes, prepared_layout, to.without_bias(),
+                                        [&](auto patches, std::size_t, auto out) {
+                                            return where.backend.matmul(patches, x.scale(), *prepared, out, options);
+                                        });
+            }
             auto const portable = weight.portable(where.memory);
             if (!portable) return portable.error();
             auto const w = portable->as<qint8>();
@@ -137,7 +194,7 @@ private:
         if (!values) return values.error();
         auto const lent = where.tape != nullptr ? where.tape->values(&weight) : matrix_view<float const>();
         if (prepared != nullptr && lent.data == nullptr)
-            return multiply_patches(values->data(), layout, to.without_bias(),
+            return multiply_patches(values->data(), prepared_layout, to.without_bias(),
                                     [&](auto patches, std::size_t, auto out) {
                                         return where.backend.matmul(patches, *prepared, out, options);
                                     });
@@ -158,30 +215,24 @@ private:
         float const* const w = lent.data != nullptr ? lent.data
                                : dequantizes        ? std::as_const(dequantized).data()
                                                     : master->view().data();
-        if (layout.channels == 1) return convolve_planes(values->data(), layout, w, to);
+        if (layout.channels == 1 && groups != 1) return convolve_planes(values->data(), layout, w, to);
+        auto const done = where.backend.convolve(
+            float_convolution{layout, to.images, groups, outputs(), values->data(), w, to.bias, to.y, to.memory});
+        if (!done) return done.error();
+        if (*done) return success{};
         std::size_t const per_group = outputs() / groups, k = layout.size();
         return multiply_patches(values->data(), layout, to, [&](auto patches, std::size_t group, auto out) {
-            where.backend.matmul(patches, matrix_view<float const>(w + group * per_group * k, per_group, k), out);
+            where.backend.matmul(patches, matrix_view<float const>(w + group * per_group * k, per_group, k), out,
+                                 where.memory);
             return result<success>(success{});
         });
     }
-
-    // y (images, outputs, out.area()), the bias or nullptr.
-    struct destination {
-        float* y;
-        float const* bias;
-        memory_ref memory;
-        std::size_t images;
-
-        float bias_of(std::size_t o) const noexcept { return bias == nullptr ? 0.0f : bias[o]; }
-        destination without_bias() const noexcept { return {y, nullptr, memory, images}; }
-    };
 
     // result<success> multiply(patches (rows, k), group, out (rows, outputs per group)), for all tiles of all groups.
     template <class T, class F>
     result<success> multiply_patches(T const* x, patch_layout const& layout, destination const& to,
                                      F const& multiply) const {
-        constexpr std::size_t tile_bytes = std::size_t{1} << 17;  // half of it or less stays in a second-level cache
+        constexpr std::size_t tile_bytes = std::size_t{1} << 20;  // a float product packs w once per tile
         std::size_t const k = layout.size(), n = outputs() / groups, area = layout.out.area();
         std::size_t const total = to.images * area;
         std::size_t const fitting = std::clamp<std::size_t>(tile_bytes / (k * sizeof(T)), 16, 512) / 8 * 8;

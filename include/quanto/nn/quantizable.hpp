@@ -64,6 +64,12 @@ struct activation_state {
         observe_input(x);
         if (recorder.get() != nullptr) x.source().read_by(recorder.get()->self);
     }
+    // The type and scale with which quantized_output() will quantize, where it needs nothing else of the values: a
+    // module may then write codes at once.
+    std::optional<float> fixed_output_scale() const noexcept {
+        if (!type || is_dynamic() || recorder.get() != nullptr || !quantize_output) return std::nullopt;
+        return output_scale;
+    }
     // Precondition: y is not quantized.
     Activation quantized_output(Activation y) const {
         if (!type || !y || is_dynamic()) return y;

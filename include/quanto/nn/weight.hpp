@@ -82,6 +82,8 @@ public:
         master_.reset();
     }
 
+    // Whether the panels of this weight are in the order of taps_first.hpp: of an 8-bit kernel of a convolution.
+    bool has_taps_first() const noexcept { return scheme_ && scheme_->type.bits() == 8 && shape_.rank() > 2; }
     // Packs the quantized form, if that pays with this backend and it is not packed yet. Cost: one pass, and
     // as many bytes again. Errors: those of the backend; the weight is then what it was.
     result<success> prepare(backend_ref const& backend, memory_ref memory = {});

@@ -3,6 +3,7 @@
 
 #include <type_traits>
 
+#include <quanto/nn/taps_first.hpp>
 #include <quanto/quantizer/hqq.hpp>
 #include <quanto/quantizer/quantize.hpp>
 
@@ -68,21 +69,27 @@ QUANTO_BODY result<success> Weight::set(any_tensor x, chosen_scales const* chose
 
 QUANTO_BODY result<success> Weight::prepare(backend_ref const& backend, memory_ref memory) {
     if (panels_ || !quantized_ || !has_values() || !backend.prepares(scheme_->type)) return success{};
-    auto made = backend.prepare(*quantized_, memory);
+    auto const ordered = has_taps_first() ? detail::taps_first(*quantized_, memory) : portable(memory);
+    if (!ordered) return ordered.error();
+    auto made = backend.prepare(*ordered, memory);
     if (!made) return made.error();
     panels_ = std::move(*made);
     return success{};
 }
 
 QUANTO_BODY result<any_qtensor> Weight::portable(memory_ref memory) const {
-    if (!quantized_) return panels_->unpack(memory);
+    if (!quantized_) {
+        auto unpacked = panels_->unpack(memory);
+        if (!unpacked || !has_taps_first()) return unpacked;
+        return detail::channels_first(std::move(*unpacked), shape_, memory);
+    }
     return any_qtensor(quantized_->type(), portable_parts());
 }
 
 QUANTO_BODY qtensor_parts Weight::portable_parts() const noexcept {
     if (!quantized_)
-        return {panels_->shape(),
-                grouping(panels_->shape(), axis::first, group{panels_->layout().group}),
+        return {shape_,
+                grouping(shape_, axis::first, has_taps_first() ? whole_axis : group{panels_->layout().group}),
                 {},
                 {},
                 {},

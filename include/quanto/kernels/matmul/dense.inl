@@ -314,6 +314,15 @@ inline void strip_tiles(float const* panel, float const* strip, std::size_t line
     }
 }
 
+// tile[strip_rows][width] = strip * panel of that width, one vector or two.
+inline void multiply_tile(float const* panel, std::size_t width, float const* strip, std::size_t padded,
+                          float* tile) noexcept {
+    if (width == panel_cols)
+        strip_tiles<tile_rows, 2>(panel, strip, padded / strip_line, tile);
+    else
+        strip_tiles<2 * tile_rows, 1>(panel, strip, padded / strip_line, tile);
+}
+
 // y[:, n0 .. n0 + strip_rows) from the panels of x and a strip of w.
 inline void multiply_strip(float const* panels, float const* strip, std::size_t padded, matrix_view<float> y,
                            std::size_t n0) noexcept {
@@ -322,10 +331,7 @@ inline void multiply_strip(float const* panels, float const* strip, std::size_t 
     for (std::size_t i = 0; i * panel_cols < y.rows; ++i) {
         std::size_t const width = panel_width(y.rows, i);
         float const* const panel = panels + i * panel_cols * padded;
-        if (width == panel_cols)
-            strip_tiles<tile_rows, 2>(panel, strip, padded / strip_line, tile);
-        else
-            strip_tiles<2 * tile_rows, 1>(panel, strip, padded / strip_line, tile);
+        multiply_tile(panel, width, strip, padded, tile);
         for (std::size_t part = 0; part != width; part += lanes)
             for (std::size_t n = 0; n < columns; n += lanes) {
                 vf v[lanes];
