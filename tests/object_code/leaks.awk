@@ -35,8 +35,8 @@ function judge() {
 }
 
 /^ +[0-9a-f]+:/ {
-    if ($2 ~ /^(v|k(mov|or|and|xor|not|test|add|shift|unpck)|andn|bextr|bls|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx|popcnt|lzcnt)/ ||
-        /%[yz]mm|%xmm(1[6-9]|[23][0-9])/)
+    if ($2 ~ /^(v|k(mov|or|and|xor|not|test|add|shift|unpck))/ || $0 ~ /%[yz]mm|%xmm(1[6-9]|[23][0-9])/ ||
+        $2 ~ /^(andn|bextr|bls[ir]|blsmsk|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx|popcnt|lzcnt)[lq]?$/)
         if (beyond++ == 0) first = $0
 }
 

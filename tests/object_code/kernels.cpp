@@ -1,0 +1,3 @@
+// All kernels of products.
+#define QUANTO_IMPLEMENTATION 1
+#include <quanto/backend/cpu_backend.hpp>
