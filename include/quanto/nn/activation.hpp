@@ -10,11 +10,11 @@
 #include <optional>
 #include <utility>
 
+#include <quanto/kernels/vectorized.hpp>
 #include <quanto/nn/activation_source.hpp>
 #include <quanto/nn/context.hpp>
 #include <quanto/nn/straight_through.hpp>
 #include <quanto/nn/tape.hpp>
-#include <quanto/quantizer/activation.hpp>
 #include <quanto/tensor/tensor.hpp>
 #include <quanto/types/any_qtype.hpp>
 
@@ -165,11 +165,12 @@ private:
     }
     void dequantize_into(float* out) const noexcept {
         type_->visit([&]<class Q>(Q) {
-            if constexpr (ActivationQType<Q>)
-                for (std::size_t r = 0, i = 0, n = codes_.cols(); r != codes_.rows(); ++r) {
-                    float const scale = scale_of_row(r);
-                    for (std::size_t end = i + n; i != end; ++i) out[i] = dequantize_code<Q>(codes_[i], scale);
-                }
+            if constexpr (ActivationQType<Q>) {
+                vectorized const by;
+                if (!has_row_scales()) return by.decode<Q>(codes_.data(), codes_.size(), scale_, out);
+                for (std::size_t r = 0, i = 0, n = codes_.cols(); r != codes_.rows(); ++r, i += n)
+                    by.decode<Q>(codes_.data() + i, n, row_scales_[r], out + i);
+            }
         });
     }
 
@@ -235,8 +236,7 @@ inline Activation quantize_activation(Activation const& x, any_qtype type, float
     if (!codes) return codes.error();
     if (scale > 0.0f)
         type.visit([&]<class Q>(Q) {
-            if constexpr (ActivationQType<Q>)
-                quanto::quantize_activation<Q>(x.values().data(), x.size(), scale, codes->data());
+            if constexpr (ActivationQType<Q>) vectorized().encode<Q>(x.values().data(), x.size(), scale, codes->data());
         });
     return detail::straight_through(x, Activation(type, std::move(*codes), scale, x.where_pointer()), learned);
 }
@@ -249,18 +249,15 @@ enum class activation_scaling : std::uint8_t { calibrated, per_tensor, per_row }
 // Precondition: type.bits() == 8, scaling is not calibrated.
 inline Activation quantize_dynamic(Activation const& x, any_qtype type, activation_scaling scaling) {
     if (!x || x.is_quantized()) return x;
-    float const* const values = x.values().data();
-    if (auto const problem = quanto::detail::not_finite(x.values().view(), "dynamic quantization: the value"))
-        return *problem;
-    auto const scale_of = [&](float const* v, std::size_t n) {
-        return type.visit([&]<class Q>(Q) {
-            if constexpr (ActivationQType<Q>)
-                return absmax_scale<Q>(v, n);
-            else
-                return 0.0f;
-        });
+    vectorized const by;
+    auto const scale_of = [&](float absmax) { return type.visit([&]<class Q>(Q) { return absmax / Q::qmax; }); };
+    auto const problem = [&] {
+        return *quanto::detail::not_finite(x.values().view(), "dynamic quantization: the value");
     };
-    if (scaling == activation_scaling::per_tensor) return quantize_activation(x, type, scale_of(values, x.size()));
+    if (scaling == activation_scaling::per_tensor) {
+        float const absmax = by.absmax(x.values().data(), x.size());
+        return is_finite(absmax) ? quantize_activation(x, type, scale_of(absmax)) : Activation(problem());
+    }
 
     std::size_t const rows = x.values().rows(), cols = x.values().cols();
     auto codes = Tensor<std::uint8_t>::make(x.shape(), x.where().memory);
@@ -268,12 +265,13 @@ inline Activation quantize_dynamic(Activation const& x, any_qtype type, activati
     if (!codes) return codes.error();
     if (!scales) return scales.error();
     for (std::size_t r = 0; r != rows; ++r) {
-        float const* const row = values + r * cols;
-        float const scale = (*scales)[r] = scale_of(row, cols);
+        float const* const row = x.values().data() + r * cols;
+        float const absmax = by.absmax(row, cols);
+        if (!is_finite(absmax)) return problem();
+        float const scale = (*scales)[r] = scale_of(absmax);
         if (scale > 0.0f)
             type.visit([&]<class Q>(Q) {
-                if constexpr (ActivationQType<Q>)
-                    quanto::quantize_activation<Q>(row, cols, scale, codes->data() + r * cols);
+                if constexpr (ActivationQType<Q>) by.encode<Q>(row, cols, scale, codes->data() + r * cols);
             });
     }
     return Activation(type, std::move(*codes), std::move(*scales), x.where_pointer()).at(x.node());  // none is clamped

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <quanto/kernels/transpose.hpp>
+#include <quanto/kernels/vectorized.hpp>
 
 namespace quanto::inline v0::nn::detail {
 
@@ -19,7 +20,7 @@ QUANTO_BODY result<Tensor<float>> values_of(Weight const& w, memory_ref memory) 
     if (w.quantized() != nullptr || w.prepared() != nullptr) {
         auto const q = w.portable(memory);
         if (!q) return q.error();
-        q->visit([&](auto const& v) { dequantize(v, values->data()); });
+        q->visit([&](auto const& v) { dequantize(v, values->data(), vectorized{}); });
     } else {
         for (std::size_t i = 0; i != values->size(); ++i) (*values)[i] = (*w.master())[i];
     }

@@ -3,9 +3,9 @@
 
 #include <type_traits>
 
+#include <quanto/kernels/vectorized.hpp>
 #include <quanto/nn/taps_first.hpp>
 #include <quanto/quantizer/hqq.hpp>
-#include <quanto/quantizer/quantize.hpp>
 
 namespace quanto::inline v0::nn {
 
@@ -19,10 +19,10 @@ QUANTO_BODY result<any_qtensor> quantize_weight(any_tensor const& x, weight_sche
             if (!made) return made.error();
             return any_qtensor(std::move(*made));
         };
-        if (chosen != nullptr) return wrap(quantize<Q>(v, *chosen, options));
+        if (chosen != nullptr) return wrap(quantize<Q>(v, *chosen, options, vectorized{}));
         if constexpr (SubByteQType<Q>)
-            if (scheme.hqq) return wrap(quantize<Q>(v, hqq{.memory = memory}, options));
-        return wrap(quantize<Q>(v, default_optimizer<Q>{}, options));
+            if (scheme.hqq) return wrap(quantize<Q>(v, hqq{.memory = memory}, options, vectorized{}));
+        return wrap(quantize<Q>(v, default_optimizer<Q>{}, options, vectorized{}));
     };
     return scheme.type.visit([&]<class Q>(Q q) -> result<any_qtensor> {
         if (x.type() == dtype::f32) return quantized(q, float{});

@@ -66,18 +66,63 @@ std::optional<error> not_finite(tensor_view<S const> x, std::string_view what, s
     return std::nullopt;
 }
 
+// Whether a group can be quantized so.
+constexpr bool is_usable(float scale, float shift) noexcept {
+    return is_finite(scale) && is_finite(shift) && scale > 0.0f;
+}
+
+// max_range for zero points: they need a range that contains 0, unless Python's is asked for.
+template <class O>
+constexpr decltype(auto) for_zero_points(O const& optimizer, quantizer_options const& options) noexcept {
+    if constexpr (std::is_same_v<O, max_range>)
+        return max_range{optimizer.include_zero || (options.integer_zero_point && !options.python_range)};
+    else
+        return (optimizer);
+}
+
 }  // namespace detail
+
+// Who does the work of quantize() and dequantize(). This is the definition; vectorized (kernels/vectorized.hpp) gives
+// the same bytes sooner.
+struct quantizer_definition {
+    // Scales, shifts (zero points as floats) and codes of all groups, the codes into zeroed bytes.
+    // Errors: not_finite, invalid_argument.
+    template <QType Q, FloatStorage S, class O>
+    static result<success> encode(grouped_values<S> x, O const& optimizer, bool integer_zero_point, float* scale,
+                                  float* shift, std::uint8_t* codes) {
+        std::size_t const n = x.layout.numel(), groups = x.groups();
+        if (auto const problem = detail::not_finite(tensor_view<S const>(x.data, {n}), "the value")) return *problem;
+        if constexpr (SubByteQType<Q>)
+            optimizer.template operator()<Q>(x, scale, shift);
+        else
+            optimizer.template operator()<Q>(x, scale);
+        if constexpr (SubByteQType<Q>)
+            if (integer_zero_point)
+                for (std::size_t g = 0; g != groups; ++g) shift[g] = affine_zero_point<Q>(scale[g], shift[g]);
+        for (std::size_t g = 0; g != groups; ++g)
+            if (!detail::is_usable(scale[g], shift[g]))
+                return error(errc::invalid_argument, "the range of group ", g, " has no finite scale in ",
+                             name(x.type()));
+        detail::encode_groups<Q>(x, {x.layout.code_rows(), x.layout.code_cols()}, scale, shift, integer_zero_point,
+                                 codes);
+        return success{};
+    }
+
+    template <QType Q>
+    static void decode(qtensor_view<Q> const& w, float* out) noexcept {
+        for (std::size_t i = 0; i != w.size(); ++i) out[i] = w[i];
+    }
+};
 
 // Cost: O(x.size()); memory for the codes, and two floats per group beside them while it runs.
 // Errors: not_finite (the value at which index), invalid_argument (a range that overflows float), out_of_memory.
-template <QType Q, axis Axis = axis::first, group Group = dynamic_group, FloatStorage S, class O = default_optimizer<Q>>
+template <QType Q, axis Axis = axis::first, group Group = dynamic_group, FloatStorage S, class O = default_optimizer<Q>,
+          class Engine = quantizer_definition>
 result<QTensor<Q, Axis, Group>> quantize(tensor_view<S const> x, O const& optimizer = {},
-                                         quantizer_options const& options = {}) {
+                                         quantizer_options const& options = {}, Engine const& engine = {}) {
     static_assert(
         SubByteQType<Q> ? AffineOptimizer<O, Q, S> : SymmetricOptimizer<O, Q, S>,
         "quanto: this optimizer cannot choose scales for this qtype (8 bits: absmax; 2 and 4 bits: max_range, hqq)");
-    if (auto const problem = detail::not_finite(x, "the value")) return *problem;
-
     qtensor_parts parts;
     parts.shape = x.shape();
     parts.layout = grouping(x.shape(), Axis, Group == dynamic_group ? quanto::group{options.group} : Group);
@@ -98,22 +143,10 @@ result<QTensor<Q, Axis, Group>> quantize(tensor_view<S const> x, O const& optimi
 
     auto* const scales = reinterpret_cast<float*>(chosen->mutable_data());
     float* const shifts = scales + groups;
-    if constexpr (!SubByteQType<Q>) {
-        optimizer.template operator()<Q>(values, scales);
-    } else {
-        if constexpr (std::is_same_v<O, max_range>)
-            max_range{.include_zero = optimizer.include_zero || (parts.integer_zero_point && !options.python_range)}
-                .template operator()<Q>(values, scales, shifts);
-        else
-            optimizer.template operator()<Q>(values, scales, shifts);
-        if (parts.integer_zero_point)
-            for (std::size_t g = 0; g != groups; ++g) shifts[g] = affine_zero_point<Q>(scales[g], shifts[g]);
-    }
-    for (std::size_t g = 0; g != groups; ++g)
-        if (!is_finite(scales[g]) || !is_finite(shifts[g]) || !(scales[g] > 0.0f))
-            return error(errc::invalid_argument, "the range of group ", g, " has no finite scale in ",
-                         name(dtype_of<S>));
-
+    auto const done =
+        engine.template encode<Q>(values, detail::for_zero_points(optimizer, options), parts.integer_zero_point, scales,
+                                  shifts, reinterpret_cast<std::uint8_t*>(codes->mutable_data()));
+    if (!done) return done.error();
     for (std::size_t g = 0; g != groups; ++g) {
         any_tensor::store(parts.scale_type, scale->mutable_data(), g, scales[g]);
         if (shift_size == 0) continue;
@@ -122,18 +155,17 @@ result<QTensor<Q, Axis, Group>> quantize(tensor_view<S const> x, O const& optimi
         else
             any_tensor::store(parts.scale_type, shift->mutable_data(), g, shifts[g]);
     }
-    detail::encode_groups<Q>(values, packing, scales, shifts, parts.integer_zero_point,
-                             reinterpret_cast<std::uint8_t*>(codes->mutable_data()));
     parts.codes = std::move(*codes);
     parts.scale = std::move(*scale);
     parts.shift = std::move(*shift);
     return QTensor<Q, Axis, Group>(std::move(parts));
 }
 
-template <QType Q, axis Axis = axis::first, group Group = dynamic_group, FloatStorage S, class O = default_optimizer<Q>>
+template <QType Q, axis Axis = axis::first, group Group = dynamic_group, FloatStorage S, class O = default_optimizer<Q>,
+          class Engine = quantizer_definition>
 result<QTensor<Q, Axis, Group>> quantize(Tensor<S> const& x, O const& optimizer = {},
-                                         quantizer_options const& options = {}) {
-    return quantize<Q, Axis, Group>(x.view(), optimizer, options);
+                                         quantizer_options const& options = {}, Engine const& engine = {}) {
+    return quantize<Q, Axis, Group>(x.view(), optimizer, options, engine);
 }
 
 // Precondition: finite values. Cost: a constant expression; 16 384 elements are within every compiler's default limits.
@@ -154,9 +186,9 @@ constexpr auto quantize(float const (&x)[R][C], O const& optimizer = {}) noexcep
 }
 
 // out[i] = value of element i. Precondition: room for w.size() floats.
-template <QType Q>
-void dequantize(qtensor_view<Q> const& w, float* out) noexcept {
-    for (std::size_t i = 0; i != w.size(); ++i) out[i] = w[i];
+template <QType Q, class Engine = quantizer_definition>
+void dequantize(qtensor_view<Q> const& w, float* out, Engine const& engine = {}) noexcept {
+    engine.decode(w, out);
 }
 
 }  // namespace quanto::inline v0
