@@ -139,10 +139,10 @@ TEST_CASE("the range of values is that of the definition, and which zero it is")
                     CHECK_FALSE((is_finite(a.low) && is_finite(a.high)));
                 }
                 // Whatever is not finite is found, also where it does not show in the range.
-                std::vector<float> scales(n, 1.0f), shifts(n);
+                std::vector<float> chosen(n, 1.0f), shifts(n);
                 std::vector<std::uint8_t> codes(n);
                 if (!finite)
-                    CHECK_FALSE(K::by_range(x.data(), n, 1, {}, 0, scales.data(), shifts.data(), codes.data()));
+                    CHECK_FALSE(K::by_range(x.data(), n, 1, {}, 0, chosen.data(), shifts.data(), codes.data()));
             }
     });
 }

@@ -1,86 +1,99 @@
 // Values of one group to codes, and the range of values; once per instruction set (each_target.inl).
 //
-// Integer codes need round((x + shift) / scale). Instead of dividing, the quotient is taken in fixed point, 16 bits of
-// fraction, by multiplication with r = 1 / scale (rounded):
-//     fixed = to_int((x + shift) * (r * 2^16) + (zero_point + 1/2) * 2^16)          code = fixed >> 16, saturated
-// Three roundings of 2^-24 * |quotient| (1 / scale, the product, and the division of the definition), that of the sum
-// and that of to_int: with a code that is not saturated, fixed is off by less than 2.6 for 8 bits, where |quotient| <=
-// 128 and the sum is below 2^23.01, and by less than 0.8 for 4 bits. So the code is that of the definition unless fixed
-// is that near to a multiple of 2^16; a block with such a value is divided.
+// Integer codes need round((x + shift) / scale) + zero_point. Instead of dividing, that is taken in fixed point, 16
+// bits of fraction, by one multiplication:
+//     fixed = to_int(x * factor + offset)                        code = fixed >> 16, saturated
+//     factor = 2^16 / scale, rounded                             offset = shift * factor + (zero_point + 1/2) * 2^16
+// Where the code is not saturated and |shift| <= 64 * scale, fixed is off by less than
+//     4 bits   1.6   |quotient| <= 16: roundings of the definition 2/16, of factor 1/16, of x * factor and shift *
+//                    factor 80/256 and 64/256, of offset 1/4, of the sum 1/16, and to_int 1/2
+//     8 bits   2.5   |quotient| <= 128, no shift: the division 1/2, factor 1/2, the product 1/2, the sum 1/2, to_int
+//     1/2
+// So the code is that of the definition unless fixed is that near to a multiple of 2^16; a block with such a value is
+// divided.
 inline constexpr std::size_t block_vectors = 8, block = block_vectors * lanes;
 
-// low <= round((x + shift) / scale) <= high, code = that + zero_point.
-struct integer_map {
-    float scale, reciprocal, shift, low, high;
-    std::int32_t zero_point;
-    bool multiplies;  // nothing overflows
+// How near is too near: from `near` below a multiple to one less above.
+template <class Q>
+inline constexpr std::int32_t near = Q::bits == 8 ? 3 : 2;
+
+struct fixed_map {
+    float factor = 0.0f, offset = 0.0f;
+    bool holds = false;  // the bounds above, and nothing overflows
 
     template <class Q>
-    static integer_map of(affine_map const& map) noexcept {
-        float const zero = static_cast<float>(map.zero_point);
-        return {.scale = map.scale,
-                .reciprocal = 1.0f / map.scale,
-                .shift = map.shift,
-                .low = Q::bits == 8 ? Q::qmin : -zero,
-                .high = Q::bits == 8 ? Q::qmax : Q::qmax - Q::qmin - zero,
-                .zero_point = map.zero_point,
-                .multiplies = map.scale >= 0x1p-100f && map.scale <= 0x1p100f};
+    static fixed_map of(affine_map const& m) noexcept {
+        float const factor = 0x1p16f / m.scale;
+        return {factor, rounded(m.shift * factor) + static_cast<float>((m.zero_point << 16) + (1 << 15) + near<Q>),
+                m.scale >= 0x1p-100f && m.scale <= 0x1p100f && absolute(m.shift) <= 64 * m.scale};
     }
 };
 
-template <class Q>
-QUANTO_KERNEL_INLINE vf shifted(float const* x, integer_map const& m) noexcept {
-    if constexpr (Q::bits == 8)
-        return load_f32(x);
-    else
-        return opaque(load_f32(x) + m.shift);
-}
-
 // The codes of one block by multiplication, to be saturated; false where they may not be those of the division.
 template <class Q>
-QUANTO_KERNEL_INLINE bool multiply_block(float const* x, integer_map const& m, vi (&code)[block_vectors]) noexcept {
-    constexpr std::int32_t near = Q::bits == 8 ? 3 : 1;  // below a multiple, and one less above
-    float const scaled = m.reciprocal * 0x1p16f;
-    float const offset = static_cast<float>((m.zero_point << 16) + (1 << 15) + near);
+QUANTO_KERNEL_INLINE bool multiply_block(float const* x, fixed_map const& m, vi (&code)[block_vectors]) noexcept {
     vi nearest = vi{} + 0xffff;
 #pragma GCC unroll 8
     for (std::size_t v = 0; v != block_vectors; ++v) {
-        vi const fixed = to_int(shifted<Q>(x + v * lanes, m) * scaled + offset);
+        vi const fixed = to_int(load_f32(x + v * lanes) * m.factor + m.offset);
         nearest = lesser_words(nearest, fixed);
         code[v] = fixed >> 16;
     }
-    return !any_less(nearest & 0xffff, 2 * near);
+    return !any_less(nearest & 0xffff, 2 * near<Q>);
 }
 
-// The same by division. Returns whether no value was NaN.
 template <class Q>
-QUANTO_KERNEL_INLINE bool divide_block(float const* x, integer_map const& m, vi (&code)[block_vectors]) noexcept {
-    vf const low = vf{} + m.low, high = vf{} + m.high, scale = opaque(vf{} + m.scale);
-    vi magnitude = {};
-#pragma GCC unroll 8
+QUANTO_KERNEL_INLINE void store_block(vi const* code, int position, std::uint8_t* codes) noexcept {
+    vi const four[4] = {code[0], code[1], code[2], code[3]};
+    store_bytes<Q::bits, Q::bits == 8>(four, position, codes);
+}
+
+// One block by division. Returns whether no value was NaN.
+template <class Q>
+__attribute__((noinline)) inline bool divide_block(float const* x, affine_map const& m, int position,
+                                                   std::uint8_t* codes) noexcept {
+    float const zero = static_cast<float>(m.zero_point);
+    vf const low = vf{} + (Q::bits == 8 ? Q::qmin : -zero);
+    vf const high = vf{} + (Q::bits == 8 ? Q::qmax : Q::qmax - Q::qmin - zero);
+    vf const scale = opaque(vf{} + m.scale);
+    vi code[block_vectors], magnitude = {};
     for (std::size_t v = 0; v != block_vectors; ++v) {
-        magnitude = greater(magnitude, bits(load_f32(x + v * lanes)) & 0x7fff'ffff);
-        vi const nearest = to_int(lesser(high, greater(low, shifted<Q>(x + v * lanes, m) / scale)));
+        vf const value = load_f32(x + v * lanes), shifted = Q::bits == 8 ? value : opaque(value + m.shift);
+        magnitude = greater(magnitude, bits(value) & 0x7fff'ffff);
+        vi const nearest = to_int(lesser(high, greater(low, shifted / scale)));
         code[v] = ((nearest + m.zero_point) << 16) >> 16;  // 0 for NaN
     }
+    for (std::size_t v = 0; v != block_vectors; v += 4) store_block<Q>(code + v, position, codes + v * lanes);
     return !any_less(0x7f80'0000 - magnitude, 0);
 }
 
-// Both quantize_block and quantize_group return whether no value was NaN, which is always found where it would round
-// to an integer: to_int gives a multiple of 2^16.
+// Both quantize_block and quantize_group return whether no integer was asked of NaN; multiply_block finds it, to_int
+// giving a multiple of 2^16.
 template <class Q>
-QUANTO_KERNEL_INLINE bool quantize_block(float const* x, integer_map const& m, int position,
+QUANTO_KERNEL_INLINE bool quantize_block(float const* x, affine_map const& map, fixed_map const& fixed, int position,
                                          std::uint8_t* codes) noexcept {
     vi code[block_vectors];
-    bool const good = (m.multiplies && multiply_block<Q>(x, m, code)) || divide_block<Q>(x, m, code);
-#pragma GCC unroll 8
-    for (std::size_t v = 0; v != block_vectors; v += 4) {
-        vi const four[4] = {code[v], code[v + 1], code[v + 2], code[v + 3]};
-        store_bytes<Q::bits, Q::bits == 8>(four, position, codes + v * lanes);
-    }
-    return good;
+    if (!fixed.holds || !multiply_block<Q>(x, fixed, code)) return divide_block<Q>(x, map, position, codes);
+    store_block<Q>(code, position, codes);
+    store_block<Q>(code + 4, position, codes + block / 2);
+    return true;
 }
 
+template <class Q>
+QUANTO_KERNEL_INLINE bool quantize_group(float const* x, std::size_t n, affine_map const& map, fixed_map const& fixed,
+                                         int position, std::uint8_t* codes) noexcept {
+    std::size_t i = 0;
+    bool good = true;
+    for (; n - i >= block; i += block) good &= quantize_block<Q>(x + i, map, fixed, position, codes + i);
+    if (i == n) return good;
+    float in[block] = {};
+    std::uint8_t last[block] = {};
+    __builtin_memcpy(in, x + i, (n - i) * sizeof(float));
+    if (position != 0) __builtin_memcpy(last, codes + i, n - i);
+    good &= quantize_block<Q>(in, map, fixed, position, last);
+    __builtin_memcpy(codes + i, last, n - i);
+    return good;
+}
 template <class Q>
 QUANTO_KERNEL_INLINE bool quantize_group(float const* x, std::size_t n, affine_map const& map, int position,
                                          std::uint8_t* codes) noexcept {
@@ -89,18 +102,7 @@ QUANTO_KERNEL_INLINE bool quantize_group(float const* x, std::size_t n, affine_m
         encode_all<T, true>(x, n, opaque(vf{} + map.scale), true, reinterpret_cast<T*>(codes));
         return true;
     } else {
-        std::size_t i = 0;
-        bool good = true;
-        auto const m = integer_map::of<Q>(map);
-        for (; n - i >= block; i += block) good &= quantize_block<Q>(x + i, m, position, codes + i);
-        if (i == n) return good;
-        float in[block] = {};
-        std::uint8_t last[block] = {};
-        __builtin_memcpy(in, x + i, (n - i) * sizeof(float));
-        if (position != 0) __builtin_memcpy(last, codes + i, n - i);
-        good &= quantize_block<Q>(in, m, position, last);
-        __builtin_memcpy(codes + i, last, n - i);
-        return good;
+        return quantize_group<Q>(x, n, map, fixed_map::of<Q>(map), position, codes);
     }
 }
 
@@ -179,14 +181,52 @@ inline value_range range(float const* x, std::size_t n) noexcept {
     return range_of_group<Q>(x, n);
 }
 
-// All in one function, without calls: they would save the vectors.
-template <class Q>
-__attribute__((flatten)) inline bool quantize_by_range(float const* x, std::size_t size, std::size_t count, range_rule const& rule, int position,
-                              float* scales, float* shifts, std::uint8_t* codes) noexcept {
-    for (std::size_t g = 0; g != count; ++g, x += size, codes += size) {
-        affine_map map;
-        if (!map_of_range<Q>(range_of_group<Q>(x, size), rule, scales[g], shifts[g], map)) return false;
-        if (!quantize_group<Q>(x, size, map, position, codes)) return false;
+// Groups whose scales are computed at once: the ranges of one are found while those of others are waited for.
+struct group_batch {
+    float low[lanes], high[lanes], factor[lanes], offset[lanes];
+
+    // map_of_range and fixed_map::of, where all groups are ordinary: floats of medium size, and no rule but the range.
+    template <class Q>
+    QUANTO_KERNEL_INLINE bool make_maps(float* scales, float* shifts) noexcept {
+        vf const least = load_f32(low), scale = (load_f32(high) - least) / static_cast<float>(levels<Q>);
+        vi const size = bits(scale), magnitude = bits(least) & 0x7fff'ffff;
+        vf const shift = floats(bits(least) ^ std::numeric_limits<std::int32_t>::min()), by = 0x1p16f / scale;
+        store_f32(scale, scales);
+        store_f32(shift, shifts);
+        store_f32(by, factor);
+        store_f32(opaque(shift * by) + static_cast<float>((1 << 15) + near<Q>), offset);
+        return !any_less(size, bit_cast<std::int32_t>(0x1p-100f)) &&
+               !any_less(bit_cast<std::int32_t>(0x1p100f) - size, 0) && !any_less(bits(scale * 64.0f) - magnitude, 0);
     }
-    return true;
+};
+
+template <class Q>
+inline bool quantize_by_range(float const* x, std::size_t size, std::size_t count, range_rule const& rule, int position,
+                              float* scales, float* shifts, std::uint8_t* codes) noexcept {
+    bool const simple = SubByteQType<Q> && rule.stored == dtype::f32 && !rule.with_zero && !rule.integer_zero_point &&
+                        size * lanes <= 4096;  // values stay in the first cache
+    bool good = true;
+    for (std::size_t g = 0; g != count;) {
+        std::size_t const groups = simple && count - g >= lanes ? lanes : 1;
+        group_batch batch;
+        for (std::size_t i = 0; i != groups; ++i) {
+            value_range const r = range_of_group<Q>(x + i * size, size);
+            batch.low[i] = r.low;
+            batch.high[i] = r.high;
+        }
+        bool made = false;
+        if constexpr (SubByteQType<Q>) made = groups == lanes && batch.make_maps<Q>(scales + g, shifts + g);
+        for (std::size_t i = 0; i != groups; ++i, ++g, x += size, codes += size) {
+            if constexpr (SubByteQType<Q>)
+                if (made) {
+                    good &= quantize_group<Q>(x, size, {scales[g], shifts[g]}, {batch.factor[i], batch.offset[i], true},
+                                              position, codes);
+                    continue;
+                }
+            affine_map map;
+            if (!map_of_range<Q>({batch.low[i], batch.high[i]}, rule, scales[g], shifts[g], map)) return false;
+            good &= quantize_group<Q>(x, size, map, position, codes);
+        }
+    }
+    return good;
 }
