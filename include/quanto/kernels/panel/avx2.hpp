@@ -41,13 +41,6 @@ inline constexpr std::size_t steps = Fields == 1 ? 2 : Fields;
 template <std::size_t Fields>
 inline constexpr std::size_t depth = Fields == 2 ? 4 : 10;
 
-// p, which from here on the compiler knows nothing of: it reads there again, from the cache, where it would run out of
-// registers for what it has read.
-QUANTO_INLINE __m256i const* again(void const* p) noexcept {
-    asm volatile("" : "+r"(p));
-    return static_cast<__m256i const*>(p);
-}
-
 // Bits of a word that are codes which meet dword 0 of x.
 template <std::size_t Fields>
 struct field_mask {
@@ -61,44 +54,63 @@ inline constexpr field_mask<Fields> mask_of_fields{};
 
 // The codes of a half line that meet dword f of x.
 template <std::size_t Fields>
-QUANTO_INLINE __m256i field(__m256i const* line, std::size_t f, __m256i const* mask) noexcept {
-    __m256i v = _mm256_load_si256(line);
+QUANTO_INLINE __m256i field(__m256i v, std::size_t f, __m256i const* mask) noexcept {
     if (f != 0) v = _mm256_srli_epi16(v, static_cast<int>(f) * int{8 / Fields});
     return Fields == 1 && f == 1 ? v : _mm256_and_si256(v, *mask);
 }
 
-// sum[h] += u[h] * the digits at p. Compilers would sum in another order, which takes more registers than there are.
+// sum[h] = or += u[h] * the digits at p. Compilers would sum in another order, which takes more registers than there
+// are.
 #define QUANTO_DOT(multiply, add)                                                                             \
     asm("vpbroadcastd {%6, %2|%2, %6}\n\t" multiply " {%2, %4, %3|%3, %4, %2}\n\t" add                        \
         " {%3, %0, %0|%0, %0, %3}\n\t" multiply " {%2, %5, %2|%2, %5, %2}\n\t" add " {%2, %1, %1|%1, %1, %2}" \
         : "+x"(sum[0]), "+x"(sum[1]), "=&x"(d), "=&x"(t)                                                      \
         : "x"(u[0]), "x"(u[1]), "m"(*p))
-template <std::size_t Fields>
+template <std::size_t Fields, bool First>
 QUANTO_INLINE void dot(__m256i (&sum)[2], __m256i const (&u)[2], four_digits const* p) noexcept {
     __m256i d, t;
     if constexpr (Fields == 1)
         QUANTO_DOT("vpmaddwd", "vpaddd");
+    else if constexpr (First)
+        asm("vpbroadcastd {%4, %1|%1, %4}\n\tvpmaddubsw {%1, %2, %0|%0, %2, %1}\n\tvpmaddubsw {%1, %3, %1|%1, %3, %1}"
+            : "=&x"(sum[0]), "=&x"(sum[1])
+            : "x"(u[0]), "x"(u[1]), "m"(*p));
     else
         QUANTO_DOT("vpmaddubsw", "vpaddw");
 }
 #undef QUANTO_DOT
 
-// sum[r] += the codes of lines * digits of row r: int16 sums, or int32 of 8 bits.
+// sum[r] = (First) or += the codes of a line * digits of row r: int16 sums, or int32 of 8 bits.
+template <std::size_t Fields, std::size_t R, bool First>
+QUANTO_INLINE void dot_line(__m256i (&sum)[R][2], std::byte const*& w, std::byte const*& x) noexcept {
+    constexpr bool prefetch = Fields * R >= 6;  // where the hardware's own lags behind
+    if constexpr (prefetch) _mm_prefetch(reinterpret_cast<char const*>(w + 4096), _MM_HINT_T0);
+    auto const* mask = reinterpret_cast<__m256i const*>(mask_of_fields<Fields>.words);
+    auto const* digits = reinterpret_cast<four_digits const*>(x);
+    QUANTO_UNROLL
+    for (std::size_t f = 0; f != steps<Fields>; ++f) {
+        // What the compiler does not know to be the same it reads again, from the cache, where registers run out.
+        if constexpr (R >= 4) asm volatile("" : "+r"(w), "+r"(mask));
+        auto const* const line = reinterpret_cast<__m256i const*>(w);
+        __m256i const u[2] = {field<Fields>(_mm256_load_si256(line), f, mask),
+                              field<Fields>(_mm256_load_si256(line + 1), f, mask)};
+        if (f == 0) {
+            QUANTO_UNROLL
+            for (std::size_t r = 0; r != R; ++r) dot<Fields, First>(sum[r], u, digits + r);
+        } else {
+            QUANTO_UNROLL
+            for (std::size_t r = 0; r != R; ++r) dot<Fields, false>(sum[r], u, digits + f * R + r);
+        }
+    }
+    w += panel_layout::line_bytes;
+    x += 4 * steps<Fields> * R;
+}
+
+// sum[r] += the codes of lines * digits of row r, in a loop as short as it is here.
 template <std::size_t Fields, std::size_t R>
 QUANTO_INLINE void dot_lines(__m256i (&sum)[R][2], std::byte const*& w, std::byte const*& x,
                              std::size_t lines) noexcept {
-    _Pragma("GCC unroll 1") for (; lines != 0; --lines) {
-        QUANTO_UNROLL
-        for (std::size_t f = 0; f != steps<Fields>; ++f) {
-            __m256i const *const line = again(w), *const mask = again(&mask_of_fields<Fields>);
-            __m256i const u[2] = {field<Fields>(line, f, mask), field<Fields>(line + 1, f, mask)};
-            QUANTO_UNROLL
-            for (std::size_t r = 0; r != R; ++r)
-                dot<Fields>(sum[r], u, reinterpret_cast<four_digits const*>(x) + f * R + r);
-        }
-        w += 64;
-        x += 4 * steps<Fields> * R;
-    }
+    _Pragma("GCC unroll 1") for (; lines != 0; --lines) dot_line<Fields, R, false>(sum, w, x);
 }
 
 template <std::size_t Fields, std::size_t R>
@@ -109,9 +121,8 @@ QUANTO_INLINE void dot_block(__m256i (&sum)[R][2], std::byte const*& w, std::byt
         std::size_t const take = lines < depth<Fields> ? lines : depth<Fields>;
         lines -= take;
         __m256i part[R][2];
-        QUANTO_UNROLL
-        for (std::size_t r = 0; r != R; ++r) part[r][0] = part[r][1] = _mm256_setzero_si256();
-        dot_lines<Fields, R>(part, w, x, take);
+        dot_line<Fields, R, true>(part, w, x);
+        dot_lines<Fields, R>(part, w, x, take - 1);
         QUANTO_UNROLL
         for (std::size_t r = 0; r != R; ++r) {
             QUANTO_UNROLL
