@@ -68,6 +68,18 @@ TEST_CASE("a safetensors file that is not one says what is wrong and where") {
         {with_length(100'000'001, "{}"), "longer than 100000000"},
         {with_length(~std::uint64_t{0}, "{}"), "longer than 100000000"},
         {with_length(~std::uint64_t{0} - 7, "{}"), "longer than 100000000"},
+        {with_length(100'000'000, "{}"), "declared longer (100000000) than the file"},
+        {with_length(std::uint64_t{1} << 31, "{}"), "longer than 100000000"},
+        {with_length(std::uint64_t{1} << 32, "{}"), "longer than 100000000"},
+        {with_length(std::uint64_t{1} << 63, "{}"), "longer than 100000000"},
+        {with_length(1, "{"), "header: byte 1"},
+        {file_of("\xef\xbb\xbf{}"), "does not start with '{'"},
+        {file_of(std::string("{\0}", 3)), "header: byte 1"},
+        {file_of("{\"\xc0\xaf\":1}"), "header: byte"},  // overlong
+        {file_of("{\"\\ud800\":1}"), "header: byte"},   // a lone surrogate
+        {file_of("{\"a\\q\":1}"), "header: byte"},      // an unknown escape
+        {file_of("{\"a"), "header: byte"},              // an unterminated string
+        {file_of("{\"__metadata__\":7}"), "__metadata__: byte"},
         {file_of(" {}"), "does not start with '{'"},
         {file_of("[]"), "does not start with '{'"},
         {file_of("{} x"), "header: byte 3"},
@@ -89,6 +101,17 @@ TEST_CASE("a safetensors file that is not one says what is wrong and where") {
         {file_of(entry("\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]"), 8), "do not hold the 12 bytes"},
         {file_of(entry("\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,8]"), 8), "w: byte"},
         {file_of(entry("\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,8]"), 8), "w: byte"},
+        {file_of(entry("\"dtype\":\"F32\",\"shape\":[1e0],\"data_offsets\":[0,4]"), 4), "w: byte"},
+        {file_of(entry("\"dtype\":\"F32\",\"shape\":[007],\"data_offsets\":[0,28]"), 28), "w: byte"},
+        {file_of(entry("\"dtype\":\"F32\",\"shape\":[NaN],\"data_offsets\":[0,4]"), 4), "w: byte"},
+        {file_of(entry("\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[]"), 8), "data_offsets has 0 numbers"},
+        {file_of(entry("\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,8]"), 8), "do not hold the 0 bytes"},
+        {file_of(entry("\"dtype\":\"F32\",\"shape\":[4294967296,4294967296,0],\"data_offsets\":[0,8]"), 8), "w: "},
+        {file_of(entry("\"dtype\":\"F32\",\"shape\":[4294967297,4294967295],\"data_offsets\":[0,0]")),
+         "more elements than fit"},
+        {file_of(entry("\"dtype\":\"U8\",\"shape\":[18446744073709551615],\"data_offsets\":[0,8]"), 8), "w: "},
+        {file_of(entry(ok + ",\"shape\":[2]"), 8), "w: shape occurs twice"},
+        {file_of(entry(ok + ",\"data_offsets\":[0,8]"), 8), "w: data_offsets occurs twice"},
         {file_of(entry("\"dtype\":\"F32\",\"shape\":[18446744073709551616],\"data_offsets\":[0,8]"), 8), "w: byte"},
         {file_of(entry("\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]")),
          "more elements than fit"},
@@ -111,6 +134,20 @@ TEST_CASE("a safetensors file that is not one says what is wrong and where") {
     }
     CHECK(problem(file_of("{}")).empty());
     CHECK(problem(file_of(entry(ok) + "   ", 8)).empty());
+}
+
+TEST_CASE("many tiny entries, names of any kind and a rank beyond measure are read or refused at once") {
+    std::string many = "{";
+    for (int i = 0; i != 100'000; ++i)
+        many += (i == 0 ? "\"" : ",\"") + std::to_string(i) + R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+    CHECK(problem(file_of(many + "}")).empty());
+    for (char const* name : {"", "/", "../a", "a/b"})
+        CHECK(problem(file_of(std::string("{\"") + name + R"(":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1))
+                  .empty());
+    std::string rank = "1";
+    for (int i = 0; i != 1'000'000; ++i) rank += ",1";
+    CHECK(problem(file_of(entry("\"dtype\":\"U8\",\"shape\":[" + rank + "],\"data_offsets\":[0,1]"), 1))
+              .find("more than 8 dimensions") != std::string::npos);
 }
 
 TEST_CASE("a path that cannot be read is named") {

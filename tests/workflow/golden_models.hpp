@@ -145,6 +145,28 @@ void each_activation(M& m, F const& f) {
     });
 }
 
+// Of half-quadratic weights, whose sums and powers differ: the README's bounds.
+inline void compare_hqq(std::string const& key, any_tensor const& ours, any_tensor const& theirs) {
+    if (key.ends_with("._shift")) {
+        float largest = 0.0f, off = 0.0f;
+        for (std::size_t i = 0; i != ours.size(); ++i) {
+            largest = std::max(largest, absolute(theirs[i]));
+            off = std::max(off, absolute(ours[i] - theirs[i]));
+        }
+        CHECK(off <= 1e-5f * largest);
+    } else if (key.ends_with("._data._data")) {
+        std::size_t different = 0, codes = 2 * ours.bytes().size();
+        for (std::size_t i = 0; i != ours.bytes().size(); ++i) {
+            auto const x = std::to_integer<unsigned>(ours.bytes().data()[i] ^ theirs.bytes().data()[i]);
+            different += (x & 15u ? 1u : 0u) + (x >> 4 ? 1u : 0u);
+        }
+        CAPTURE(different, codes);
+        CHECK(different * 1000 <= codes);
+    } else {
+        CHECK(same_bytes(ours, theirs));
+    }
+}
+
 // A model that is quantized here is what Python quanto makes of it.
 template <class M>
 void check_quantized_here() {
@@ -188,6 +210,7 @@ void check_quantized_here() {
             REQUIRE(theirs != nullptr);
             REQUIRE(theirs->type() == tensor.type());
             REQUIRE(theirs->shape() == tensor.shape());
+            if (c.hqq && c.type == dtype::f32) compare_hqq(key, tensor, *theirs);
             if (!same_codes) continue;
             if (key.find("put_scale") != std::string::npos)
                 CHECK(tensor[0] == Catch::Approx((*theirs)[0]).epsilon(1e-5));

@@ -153,6 +153,24 @@ TEST_CASE("missing, renamed, unexpected and resized tensors are named") {
           "bad.safetensors: fc1.weight._data._data: expected shape (15, 32), found (2, 9)");
 }
 
+TEST_CASE("a weight in two spellings, and scales that nothing uses, are unexpected") {
+    CHECK(rejected([](auto& t, auto&, auto&) {
+              t.push_back({"fc1.weight", any_tensor(values({6, 160}, 1))});
+          }) == "bad.safetensors: fc1.weight._data: no parameter of the model has this name");
+    CHECK(rejected([](auto& t, auto&, auto&) {
+              t.push_back({"fc1.bias._scale", find(t, "fc1.weight._scale")});
+          }) == "bad.safetensors: fc1.bias._scale: no parameter of the model has this name");
+    CHECK(rejected([](auto& t, auto&, auto&) {
+              t.push_back({"fc2.weight._shift", find(t, "fc2.weight._scale")});
+          }) == "bad.safetensors: fc2.weight._shift: no parameter of the model has this name");
+}
+
+TEST_CASE("scales below the normal numbers are legal: Python writes them") {
+    auto const a = attempt(set("fc1.weight._scale", 1e-40f));
+    INFO(a.message);
+    CHECK(a.loaded);
+}
+
 TEST_CASE("without strictness they are reported instead") {
     auto const a = attempt(
         [](auto& t, auto&, auto&) {
@@ -192,6 +210,26 @@ TEST_CASE("impossible scales are named") {
           "bad.safetensors: fc1.input_scale: a scale must be finite and not negative");
 }
 
+TEST_CASE("float8 codes that are no numbers are named, but beside a scale of zero") {
+    struct bad {
+        any_qtype type;
+        std::uint8_t code;
+    };
+    for (auto const& b : {bad{qfloat8_e4m3fn{}, 0x7f}, bad{qfloat8_e4m3fn{}, 0xff}, bad{qfloat8_e4m3fnuz{}, 0x80},
+                          bad{qfloat8_e5m2{}, 0x7d}, bad{qfloat8_e5m2{}, 0xfc}}) {
+        INFO(b.type.name() << " " << int{b.code});
+        auto const change = [&](tensor_list& t, auto&, auto&) {
+            auto& codes = find(t, "fc3.weight._data");
+            storage bytes = *storage::allocate(codes.bytes().size());
+            std::memcpy(bytes.mutable_data(), codes.bytes().data(), bytes.size());
+            bytes.mutable_data()[7] = std::byte{b.code};
+            codes = any_tensor(codes.type(), codes.shape(), std::move(bytes));
+        };
+        CHECK(rejected(change, {.weights = b.type}) ==
+              "bad.safetensors: fc3.weight._data: the code at index 7 is not finite");
+    }
+}
+
 TEST_CASE("a scale of zero is legal beside codes of zero, and float8 codes that are NaN") {
     for (any_qtype type : {any_qtype(qint8{}), any_qtype(qfloat8{}), any_qtype(qint4{})}) {
         auto const a = attempt(
@@ -200,7 +238,7 @@ TEST_CASE("a scale of zero is legal beside codes of zero, and float8 codes that 
                 auto& codes = find(t, "fc3.weight." + std::string(type.bits() == 8 ? "_data" : "_data._data"));
                 storage bytes = *storage::allocate(codes.bytes().size());
                 for (std::size_t i = 0; i != bytes.size(); ++i)
-                    bytes.mutable_data()[i] = type.is_floating_point() ? std::byte{0x7f} : std::byte{0};
+                    bytes.mutable_data()[i] = type.is_floating_point() && i < 5 ? std::byte{0x7f} : std::byte{0};
                 codes = any_tensor(codes.type(), codes.shape(), std::move(bytes));
             },
             {.weights = type});
@@ -237,6 +275,12 @@ TEST_CASE("metadata that make no sense are an error") {
           "bad.safetensors: fc1: group=99999999999999999999 is no group size");
     CHECK(rejected(record(key, "weights=qint4 packing=spiral"), options) ==
           "bad.safetensors: fc1: packing=spiral is unknown to this version");
+    CHECK(rejected(record(key, "weights=qint4 group=0"), options) ==
+          "bad.safetensors: fc1.weight._data._data: expected shape (3, 160), found (15, 32)");
+    CHECK(rejected(record(key, "weights=qint4 group=1"), options) ==
+          "bad.safetensors: fc1.weight._data._data: expected shape (480, 1), found (15, 32)");
+    CHECK(rejected(record(key, "weights=qint4 group=161"), options) ==
+          "bad.safetensors: fc1.weight._data._data: expected shape (3, 160), found (15, 32)");
     CHECK(rejected(record(key, "weights=qint4 group=7"), options) ==
           "bad.safetensors: fc1.weight._data._data: expected shape (3, 160), found (15, 32)");
 }
@@ -251,5 +295,29 @@ TEST_CASE("a directory without files, or with a broken map, is an error") {
     auto const report = load(m, directory.string());
     REQUIRE_FALSE(report);
     CHECK(std::string(report.error().c_str()).find("fc1: weights: unknown qtype qint5") != std::string::npos);
-    CHECK_FALSE(save(source, directory / "not there"));
+}
+
+TEST_CASE("saving makes its directory, not the parents of it, and names what is in the way") {
+    Directory const directory("quanto_save_new");
+    auto const model = Model::with_values();
+    auto const fresh = directory / "new", file = directory / "file";
+    REQUIRE(save(model, fresh));
+    Model again;
+    CHECK(load(again, fresh));
+    CHECK(save(model, fresh));
+    CHECK(save(model, fresh + "/"));
+    auto const deep = save(model, directory / "missing/new");
+    REQUIRE_FALSE(deep);
+    CHECK(deep.error().code() == errc::missing);
+    CHECK(deep.error().message() ==
+          (directory / "missing/new") + ": cannot make the directory: No such file or directory");
+    CHECK_FALSE(std::filesystem::exists(directory / "missing"));
+    std::ofstream(file) << "x";
+    CHECK(save(model, file).error().message() == file + ": cannot make the directory: Not a directory");
+    CHECK(save(model, file + "/below").error().message() ==
+          file + "/below: cannot make the directory: Not a directory");
+    CHECK(save(model, "").error().code() == errc::missing);
+    Model const declared;
+    CHECK_FALSE(save(declared, directory / "never"));
+    CHECK_FALSE(std::filesystem::exists(directory / "never"));  // nothing to write: nothing is made
 }

@@ -32,6 +32,10 @@ private:
 // mapped stays readable; a symbolic link is replaced, not followed; permissions of the old file are kept.
 result<success> write_file_atomically(std::string const& path, function_ref<bool(FileSink&)> write);
 
+// The directory, made where it is missing; its parent must exist. Errors name the path: no parent, not a directory,
+// what else the system says.
+result<success> make_directory(std::string const& path);
+
 }  // namespace quanto::inline v0::io
 
 #if QUANTO_HAS_BODIES

@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#else
+#include <filesystem>
 #endif
 
 namespace quanto::inline v0::io {
@@ -81,6 +83,21 @@ QUANTO_BODY result<success> write_file_atomically(std::string const& path, funct
     std::remove(temporary.c_str());
     if (code == 0) return error(errc::io, tail(path), ": cannot write: given up by the writer");
     return system_error(path, "cannot write", code);
+}
+
+QUANTO_BODY result<success> make_directory(std::string const& path) {
+#if defined(__unix__) || defined(__APPLE__)
+    if (::mkdir(path.c_str(), 0777) == 0) return success{};
+    struct stat there {};
+    int const code = errno;
+    if (code == EEXIST && ::stat(path.c_str(), &there) == 0 && S_ISDIR(there.st_mode)) return success{};
+    return system_error(path, "cannot make the directory", code == EEXIST ? ENOTDIR : code);
+#else
+    std::error_code problem, ignored;
+    if (std::filesystem::create_directory(path, problem) || std::filesystem::is_directory(path, ignored))
+        return success{};
+    return system_error(path, "cannot make the directory", problem ? problem.value() : ENOTDIR);
+#endif
 }
 
 }  // namespace quanto::inline v0::io

@@ -1,10 +1,11 @@
-// save(model, directory) writes model.safetensors and quantization_map.json into a directory that exists. The first is
-// self-describing (its metadata say what the second does, and more); Python quanto reads both. Each file is replaced as
-// a whole or not at all, the tensors first.
+// save(model, directory) writes model.safetensors and quantization_map.json into a directory, which it makes where it is
+// missing (not its parents). The first is self-describing (its metadata say what the second does, and more); Python
+// quanto reads both. Each file is replaced as a whole or not at all, the tensors first.
 #pragma once
 
 #include <string>
 
+#include <quanto/io/atomic_file.hpp>
 #include <quanto/io/safetensors_writer.hpp>
 #include <quanto/workflow/state_dict.hpp>
 
@@ -16,6 +17,7 @@ template <nn::ModuleTree M>
 result<success> save(M const& model, std::string const& directory) {
     detail::state_writer state(true);
     if (auto done = detail::collect_state(model, state); !done) return done;
+    if (auto done = io::make_directory(directory); !done) return done;
     auto const restore = [&](std::size_t tensor) { return state.bytes_of(tensor); };
     auto written = io::write_safetensors(directory + "/model.safetensors", state.tensors, metadata_of(model), restore);
     if (!written) return written;

@@ -50,9 +50,10 @@ private:
     // Other writers do not align: then, and only then, a copy.
     static result<std::optional<any_tensor>> aligned(any_tensor x);
 
-    // A scale of 0, which Python writes, is legal where all codes stand for 0.
+    // A scale of 0, which Python writes, is legal where all codes stand for 0; float8 codes that are NaN stand for
+    // that, too, and are not legal beside another scale.
     template <QType Q>
-    static result<success> check_scales(qtensor_view<Q> const& q, std::string_view scale_key,
+    static result<success> check_scales(qtensor_view<Q> const& q, std::string_view code_key, std::string_view scale_key,
                                         std::string_view shift_key);
 
     bool strict_;

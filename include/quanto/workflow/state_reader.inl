@@ -57,7 +57,8 @@ QUANTO_BODY result<std::optional<any_qtensor>> state_reader::quantized(std::stri
         parts.shift = (*shift)->bytes();
     }
     any_qtensor q(type, std::move(parts));
-    if (auto sound = q.visit([&](auto const& v) { return check_scales(v, scale_key, shift_key); }); !sound)
+    auto const code_key = joined(module, codes_key(type));
+    if (auto sound = q.visit([&](auto const& v) { return check_scales(v, code_key, scale_key, shift_key); }); !sound)
         return sound.error().within(where());
     none = std::move(q);
     return none;
@@ -117,8 +118,9 @@ QUANTO_BODY result<std::optional<any_tensor>> state_reader::aligned(any_tensor x
 }
 
 template <QType Q>
-result<success> state_reader::check_scales(qtensor_view<Q> const& q, std::string_view scale_key,
-                                           std::string_view shift_key) {
+result<success> state_reader::check_scales(qtensor_view<Q> const& q, std::string_view code_key,
+                                           std::string_view scale_key, std::string_view shift_key) {
+    auto const element = [&](std::size_t g, std::size_t t) { return q.layout.element(g, t); };
     for (std::size_t g = 0; g != q.layout.groups(); ++g) {
         float const scale = q.scale(g);
         if (!is_finite(scale) || scale < 0.0f)
@@ -128,9 +130,16 @@ result<success> state_reader::check_scales(qtensor_view<Q> const& q, std::string
                                         : " is infinite");
         if (!is_finite(q.shift(g)))
             return error(errc::not_finite, shift_key, ": the shift of group ", g, " is not finite");
-        if (scale > 0.0f) continue;
+        if (scale > 0.0f) {
+            if constexpr (FloatQType<Q>)  // 8 bits, whose codes lie as their elements
+                for (std::size_t t = 0; t != q.layout.size_of(g); ++t)
+                    if (!is_finite(code_value<Q>(q.codes[element(g, t)])))
+                        return error(errc::not_finite, code_key, ": the code at index ", element(g, t),
+                                     " is not finite");
+            continue;
+        }
         for (std::size_t t = 0; t != q.layout.size_of(g); ++t) {
-            float const value = code_value<Q>(q.code(q.layout.element(g, t)));
+            float const value = code_value<Q>(q.code(element(g, t)));
             if (value != 0.0f && !is_nan(value))
                 return error(errc::invalid_argument, scale_key, ": the scale of group ", g, " is 0, its codes are not");
         }
