@@ -43,30 +43,28 @@ void max_pool_plane(window const& w, size_2d in, size_2d out, T const* x, T* y) 
     w.for_each_run(in, out, [&](std::size_t, std::size_t output, std::size_t input, std::size_t n) {
         T const* const from = x + input;
         T* const to = y + output;
-        for (std::size_t t = 0; t != n; ++t)
-            if (T const v = from[t * w.stride.width]; to[t] < v || v != v) to[t] = v;  // v != v: NaN
+        for (std::size_t t = 0; t != n; ++t) {  // without branches: which one wins cannot be predicted
+            T const v = from[t * w.stride.width], best = to[t];
+            to[t] = int{best < v} | int{v != v} ? v : best;  // v != v: NaN
+        }
     });
 }
 
-// dx += dy at the first element of each window that is y (or NaN, as y is then).
+// dx += dy at the first element of each window that is y (or NaN, as y is then). What was given away is 0 in dy then.
 template <class T>
-void max_pool_plane_back(window const& w, size_2d in, size_2d out, T const* x, T const* y, float const* dy,
+void max_pool_plane_back(window const& w, size_2d in, size_2d out, T const* x, T const* y, float* dy,
                          float* dx) noexcept {
-    for (std::size_t oy = 0; oy != out.height; ++oy)
-        for (std::size_t ox = 0; ox != out.width; ++ox, ++y, ++dy) {
-            bool found = false;
-            for (std::size_t i = 0; i != w.kernel.height && !found; ++i)
-                for (std::size_t j = 0; j != w.kernel.width && !found; ++j) {
-                    std::size_t const below = oy * w.stride.height + i * w.dilation.height;
-                    std::size_t const right = ox * w.stride.width + j * w.dilation.width;
-                    if (below < w.padding.height || below - w.padding.height >= in.height || right < w.padding.width ||
-                        right - w.padding.width >= in.width)
-                        continue;
-                    std::size_t const at = (below - w.padding.height) * in.width + right - w.padding.width;
-                    found = x[at] == *y || x[at] != x[at];
-                    if (found) dx[at] += *dy;
-                }
+    w.for_each_run(in, out, [&](std::size_t, std::size_t output, std::size_t input, std::size_t n) {
+        T const *const from = x + input, *const best = y + output;
+        float *const rest = dy + output, *const to = dx + input;
+        for (std::size_t t = 0; t != n; ++t) {
+            T const v = from[t * w.stride.width];
+            std::uint32_t const wins = 0u - (std::uint32_t{v == best[t]} | std::uint32_t{v != v});
+            auto const g = bit_cast<std::uint32_t>(rest[t]);
+            to[t * w.stride.width] += bit_cast<float>(g & wins);
+            rest[t] = bit_cast<float>(g & ~wins);
         }
+    });
 }
 
 // y = sum over [begin, end) in both directions / count. range(o, direction) gives begin, end and what counts.
@@ -121,7 +119,7 @@ inline result<size_2d> pool_outputs(window const& w, size_2d in) {
 inline Activation recorded_max_pool(Activation const& x, Activation y, window const& w, pooled_shape const& p) {
     if (!y || x.node() == nullptr) return y;
     y = std::move(y).shared();
-    return recorded(y, [x, y, w, p](Tape& tape, Tensor<float> const& dy) -> result<success> {
+    return recorded(y, [x, y, w, p](Tape& tape, Tensor<float> dy) -> result<success> {
         auto dx = Tensor<float>::make(x.shape(), x.where().memory);
         if (!dx) return dx.error();
         auto const back = [&](auto const* from, auto const* to) {

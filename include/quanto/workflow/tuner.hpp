@@ -215,12 +215,14 @@ private:
     }
     // g[0 .. n) = values first .. first + n of what arrived at that address, summed over the parts.
     void add_parts(void const* address, float* g, std::size_t first, std::size_t n) const noexcept {
-        std::fill_n(g, n, 0.0f);
+        bool empty = true;
         for (std::size_t s = 0; s != parts_; ++s)
             if (Tensor<float> const& part = *shards_[s].tape.gradient(address)) {
                 float const* const v = part.data() + first;
-                for (std::size_t j = 0; j != n; ++j) g[j] += v[j];
+                for (std::size_t j = 0; j != n; ++j) g[j] = empty ? v[j] : g[j] + v[j];
+                empty = false;
             }
+        if (empty) std::fill_n(g, n, 0.0f);
     }
 
     result<success> descend() {
