@@ -147,6 +147,7 @@ void add_float_products(table&);
 void add_convolutions(table&);
 void add_convolution_peers(table&);
 void add_panel_products(table&);
+void add_training_steps(table&);
 void add_peers(table&);
 
 }  // namespace benchmarks
