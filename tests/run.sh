@@ -3,7 +3,7 @@
 #
 #     sh tests/run.sh             g++, clang, with sanitizers, and other processors by emulation (cross.sh)
 #     sh tests/run.sh --quick     the first only
-#     sh tests/run.sh PRESET ...  these of CMakePresets.json, or cross
+#     sh tests/run.sh PRESET ...  these of CMakePresets.json (tsan: threads alone), or cross
 #
 # Enough for it is a Debian 12 or 13 with a shell, as root or with sudo: what is missing is installed. Elsewhere it takes
 # what it finds. The last line is `N passed, N failed`, over all configurations; the status is 0 if nothing failed.
@@ -179,10 +179,16 @@ run_cross() {
 
 once=ON # examples, headers alone, programs that must not compile, other projects: the first configuration is enough
 for preset in $presets; do
-    if [ "$preset" = cross ]; then
-        run_cross
-        continue
-    fi
+    case "$preset" in
+        cross)
+            run_cross
+            continue
+            ;;
+        tsan) # it says itself what is built
+            run_preset tsan
+            continue
+            ;;
+    esac
     set -- "-DQUANTO_TEST_COMPILE=$once" "-DQUANTO_TEST_CONSUMERS=$once" "-DQUANTO_BUILD_BENCHMARKS=$once" \
         "-DQUANTO_BUILD_EXAMPLES=$once"
     case "$preset" in
