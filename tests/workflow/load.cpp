@@ -285,6 +285,31 @@ TEST_CASE("metadata that make no sense are an error") {
           "bad.safetensors: fc1.weight._data._data: expected shape (3, 160), found (15, 32)");
 }
 
+TEST_CASE("a group as long as a row is a group: files flatten the rest of the weight, as Python's do") {
+    Directory const directory("quanto_group_of_a_row");
+    struct row {
+        std::size_t group;
+        extents codes, scale;
+    };
+    for (auto const& r : {row{45, {3, 45}, {6, 1}}, row{0, {3, 5, 3, 3}, {6, 1, 1, 1}}}) {
+        nn::Conv2d m(any_tensor(values({6, 5, 3, 3}, 1)));
+        REQUIRE(m.weight.quantize({qint4{}, r.group}));
+        freeze(m);
+        m.weight.release_portable();
+        auto const state = state_dict(m);
+        REQUIRE(state);
+        for (auto const& [key, tensor] : *state)
+            if (key.starts_with("weight")) CHECK(tensor.shape() == (key.ends_with("_data") ? r.codes : r.scale));
+        REQUIRE(save(m, directory.string()));
+        nn::Conv2d again(5, 6, 3, {.bias = false});
+        auto const report = load(again, directory.string());
+        if (!report) FAIL(report.error().c_str());
+        CHECK(again.weight.scheme()->group == r.group);
+        auto const x = values({1, 5, 4, 4}, 2);
+        CHECK(same(again(x), m(x)));
+    }
+}
+
 TEST_CASE("a directory without files, or with a broken map, is an error") {
     Directory const directory("quanto_nothing");
     Model m;

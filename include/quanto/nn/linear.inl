@@ -76,7 +76,7 @@ QUANTO_BODY result<success> Linear::multiply(Activation const& x, Tensor<float>&
 QUANTO_BODY bool Linear::multiplies_codes(Activation const& x, context const& where) const noexcept {
     if (!x.is_quantized() || !x.type()->is<qint8>()) return false;
     auto const* const q = weight.quantized();
-    return reads_panels(where) || (q != nullptr && q->type().is<qint8>() && q->layout().is_whole());
+    return reads_panels(where) || (q != nullptr && q->type().is<qint8>() && q->layout().groups_per_line() == 1);
 }
 
 QUANTO_BODY result<bool> Linear::codes_product(Activation const& x, matrix_view<float> y, context const& where,

@@ -89,7 +89,7 @@ QUANTO_BODY result<any_qtensor> Weight::portable(memory_ref memory) const {
 QUANTO_BODY qtensor_parts Weight::portable_parts() const noexcept {
     if (!quantized_)
         return {shape_,
-                grouping(shape_, axis::first, has_taps_first() ? whole_axis : group{panels_->layout().group}),
+                grouping(shape_, axis::first, group{scheme_->group}),
                 {},
                 {},
                 {},

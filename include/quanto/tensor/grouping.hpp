@@ -40,7 +40,7 @@ public:
         std::size_t const numel = shape.numel();
         lines_ = a == axis::first ? shape.front() : a == axis::last ? shape.back() : 1;
         length_ = lines_ == 0 ? 0 : numel / lines_;
-        whole_ = g == whole_axis || g == dynamic_group || g.size >= length_;
+        whole_ = g == whole_axis || g == dynamic_group || g.size > length_;
         group_ = whole_ ? length_ : g.size;
         per_line_ = length_ == 0 ? 0 : ceil_div(length_, group_);
         bool const regrouped = !whole_ && length_ % group_ == 0;
