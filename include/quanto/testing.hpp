@@ -1,11 +1,13 @@
 // For the tests of backends and kernels, without a test framework:
 //     check_backend_conformance(b)  every product of a backend against the definition: all qtypes, groups, ragged
-//     shapes,
-//                                   strides, zero points, f16 scales. The error names the first case that fails.
+//                                   shapes, a sample of all N and K up to 257, strides, zero points, 16-bit scales, and
+//                                   codes at the ends of their range. The error names the first case that fails.
 //     matmul_bound(K, magnitude)    what f32 accumulation in any order may be off by, plus the roundings of the weight:
 //                                   (K + 4) * 2^-24 * magnitude, magnitude = sum_k |x| * (|code * scale| + |shift|)
 //     test_values(n, seed)          deterministic values: mostly in -1 .. 1, some of them -0, subnormal, outliers
 #pragma once
+
+#include <span>
 
 #include <quanto/backend/backend.hpp>
 #include <quanto/kernels/matmul/reference.hpp>
@@ -46,6 +48,7 @@ Tensor<S> test_values(std::size_t rows, std::size_t cols, std::uint32_t seed) {
 inline constexpr std::size_t test_groups[] = {0, 16, 32, 100, 128};
 inline constexpr std::size_t test_shapes[][2] = {{1, 1}, {3, 7}, {5, 33}, {8, 64}, {13, 96}, {33, 257}, {70, 256}};
 inline constexpr std::size_t test_batches[] = {1, 2, 3, 5, 8, 13, 17};
+inline constexpr std::size_t test_samples = 48;  // of N and K in 1 .. 257
 
 namespace detail {
 template <class... Parts>
@@ -76,13 +79,14 @@ result<success> compare(std::string_view type, std::size_t group, matrix_view<fl
 }
 
 template <Backend B, QType Q, FloatStorage S>
-result<success> check_qtype(B const& backend, std::size_t n, std::size_t k, std::size_t group, bool zero_point) {
+result<success> check_qtype(B const& backend, std::size_t n, std::size_t k, std::size_t group, bool zero_point,
+                            std::span<std::size_t const> batches = test_batches) {
     auto const dense = test_values<S>(n, k, static_cast<std::uint32_t>(n * 1000 + k));
     auto const made = quantize<Q>(dense, default_optimizer<Q>{}, {.group = group, .integer_zero_point = zero_point});
     if (!made) return made.error();
     qtensor_view<Q> const w = made->view();
     auto const shift_of = [&](std::size_t g) { return static_cast<double>(absolute(w.shift(g))); };
-    for (std::size_t const rows : test_batches) {
+    for (std::size_t const rows : batches) {
         auto const values = test_values(rows, k + 3, static_cast<std::uint32_t>(rows));
         matrix_view<float const> const x(values.data() + 1, rows, k, k + 3);
         Tensor<float> out(rows, n + 2);
@@ -104,10 +108,11 @@ result<success> check_qtype(B const& backend, std::size_t n, std::size_t k, std:
 }
 
 template <Backend B>
-result<success> check_float(B const& backend, std::size_t n, std::size_t k) {
+result<success> check_float(B const& backend, std::size_t n, std::size_t k,
+                            std::span<std::size_t const> batches = test_batches) {
     auto const weight = test_values(n, k + 5, 9);
     matrix_view<float const> const w(weight.data() + 2, n, k, k + 5);
-    for (std::size_t const rows : test_batches) {
+    for (std::size_t const rows : batches) {
         auto const x = test_values(rows, k, static_cast<std::uint32_t>(rows));
         Tensor<float> y(rows, n);
         backend.matmul(matrix_view<float const>(x), w, matrix_view<float>(y));
@@ -119,7 +124,8 @@ result<success> check_float(B const& backend, std::size_t n, std::size_t k) {
 }
 
 template <Backend B>
-result<success> check_int8(B const& backend, std::size_t n, std::size_t k, std::size_t group) {
+result<success> check_int8(B const& backend, std::size_t n, std::size_t k, std::size_t group,
+                           std::span<std::size_t const> batches = test_batches) {
     auto const made = quantize<qint8>(test_values(n, k, 5), absmax{}, {.group = group});
     if (!made) return made.error();
     auto parts = made->parts();
@@ -130,7 +136,7 @@ result<success> check_int8(B const& backend, std::size_t n, std::size_t k, std::
         codes->mutable_data()[i] = static_cast<std::byte>(i % 3 == 0 ? 0x80u : g.bits() & 0xffu);
     parts.codes = std::move(*codes);
     QTensor<qint8> const w(std::move(parts));
-    for (std::size_t const rows : test_batches) {
+    for (std::size_t const rows : batches) {
         Tensor<std::int8_t> x(rows, k);
         for (auto& v : tensor_view<std::int8_t>(x.view()))
             v = static_cast<std::int8_t>(g.bits() % 4 == 0 ? -128 : static_cast<int>(g.bits() & 0xffu) - 128);
@@ -140,6 +146,32 @@ result<success> check_int8(B const& backend, std::size_t n, std::size_t k, std::
         for (std::size_t i = 0; i != y.size(); ++i)
             if (y[i] != expected[i]) return disagreement("int8", rows, n, k, group, "element ", i, " is not exact");
     }
+    return success{};
+}
+
+// All codes of x and of w at the ends of their range, in each combination: sums that saturate in 16 bits, or that
+// exceed the floats that are exact, show.
+template <Backend B>
+result<success> check_extremes(B const& backend, std::size_t n, std::size_t k) {
+    for (int const a : {-128, 127})
+        for (int const b : {-128, 127}) {
+            auto made = quantize<qint8>(test_values(n, k, 5));
+            if (!made) return made.error();
+            auto parts = made->parts();
+            auto codes = storage::allocate(n * k);
+            if (!codes) return codes.error();
+            for (std::size_t i = 0; i != n * k; ++i) codes->mutable_data()[i] = static_cast<std::byte>(b & 0xff);
+            parts.codes = std::move(*codes);
+            QTensor<qint8> const w(std::move(parts));
+            Tensor<std::int8_t> x(3, k);
+            for (auto& v : tensor_view<std::int8_t>(x.view())) v = static_cast<std::int8_t>(a);
+            Tensor<float> y(3, n), expected(3, n);
+            backend.matmul(matrix_view<std::int8_t const>(x), 0.037f, w.view(), matrix_view<float>(y));
+            matmul_reference(matrix_view<std::int8_t const>(x), 0.037f, w.view(), matrix_view<float>(expected));
+            for (std::size_t i = 0; i != y.size(); ++i)
+                if (y[i] != expected[i])
+                    return disagreement("int8, extreme codes", 3, n, k, 0, "element ", i, " is not exact");
+        }
     return success{};
 }
 }  // namespace detail
@@ -161,6 +193,18 @@ result<success> check_backend_conformance(B const& backend) {
                 also([&] { return detail::check_qtype<B, Q, bfloat16>(backend, rows, cols, group, false); });
             });
         }
+    }
+    generator g(7);
+    for (std::size_t i = 0; i != test_samples; ++i) {
+        std::size_t const n = 1 + g.bits() % 257, k = 1 + g.bits() % 257, rows = test_batches[i % 7];
+        std::size_t const group = test_groups[i % 5];
+        std::span<std::size_t const> const batch(&rows, 1);
+        also([&] { return detail::check_float(backend, n, k, batch); });
+        also([&] { return detail::check_int8(backend, n, k, group, batch); });
+        also([&] { return detail::check_extremes(backend, n, k); });
+        any_qtype::for_each([&]<QType Q>(Q) {
+            also([&] { return detail::check_qtype<B, Q, float>(backend, n, k, group, i % 2 == 0, batch); });
+        });
     }
     return ok;
 }
