@@ -123,28 +123,23 @@ inline void sum_channels(padded_picture const& p, std::int8_t const* padded, std
     }
 }
 
-// M outputs of a line times a panel. x: what the first tap of the first output sees.
-struct line_product {
-    std::size_t step, runs_down, runs_right, down, right, lines;  // bytes between outputs; taps, and bytes between them
-};
-template <std::size_t M>
-QUANTO_INLINE void multiply_line(line_product const& p, std::byte const* x, std::byte const* w,
-                                 std::int32_t const* sums, __m512i (&acc)[16]) noexcept {
-    QUANTO_UNROLL
-    for (std::size_t m = 0; m != M; ++m)
-        acc[m] = _mm512_set1_epi32(static_cast<std::int32_t>(0u - 128u * static_cast<std::uint32_t>(sums[m])));
-    for (std::size_t i = 0; i != p.runs_down; ++i)
-        for (std::size_t j = 0; j != p.runs_right; ++j) {
-            std::byte const* from = x + i * p.down + j * p.right;
-            for (std::size_t q = 0; q != p.lines; ++q, from += 4, w += 64) {
-                __m512i const line = _mm512_load_si512(w);
-                QUANTO_UNROLL
-                for (std::size_t m = 0; m != M; ++m) acc[m] = dot(acc[m], line, from + m * p.step);
-            }
-        }
+// acc + u (16 x 4 unsigned bytes) * four codes in every lane. g++ copies accumulators around the intrinsic.
+QUANTO_INLINE __m512i dot(__m512i acc, __m512i u, __m512i x) noexcept {
+#if defined(__clang__)
+    return _mm512_dpbusd_epi32(acc, u, x);
+#else
+    asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(u), "v"(x));
+    return acc;
+#endif
 }
 
-// Where 16 outputs of a line go: as floats or as codes.
+// Outputs of a line times panels.
+struct line_product {
+    std::size_t step, runs_down, runs_right, down, right, lines;  // bytes between outputs; taps, and bytes between them
+    std::size_t panel_bytes;
+};
+
+// Where 16 outputs of places of a line go: as floats or as codes.
 struct line_output {
     std::size_t area, outputs;
     __m512 scale, bias;
@@ -170,36 +165,76 @@ struct code_scale {
     }
 };
 
-template <std::size_t M>
-void convolve_line(line_product const& p, std::byte const* x, std::byte const* w, std::int32_t const* sums,
-                   line_output const& out) noexcept {
-    __m512i acc[16];
-    multiply_line<M>(p, x, w, sums, acc);
-    __m512 r[16];
-    QUANTO_UNROLL
-    for (std::size_t m = 0; m != 16; ++m)
-        r[m] = m < M
-                   ? _mm512_add_ps(rounded(_mm512_mul_ps(_mm512_cvtepi32_ps(acc[m < M ? m : 0]), out.scale)), out.bias)
-                   : _mm512_setzero_ps();
-    transpose_floats(r);
+// The sums of m <= 16 places and 16 outputs, from (place, output) to (output, place).
+inline void finish_line(__m512i const* sums, std::size_t m, line_output const& out) noexcept {
+    auto const value = [&](std::size_t i) __attribute__((always_inline)) {
+        return _mm512_add_ps(rounded(_mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sums + i)), out.scale)),
+                             out.bias);
+    };
     if (out.codes != nullptr) {
         code_scale const scale(out.code_scale);
+        __m128i r[16];
+        QUANTO_UNROLL
+        for (std::size_t i = 0; i != 16; ++i) r[i] = i < m ? scale.codes_of(value(i)) : _mm_setzero_si128();
+        transpose_bytes(r);
         QUANTO_UNROLL
         for (std::size_t o = 0; o != 16; ++o)
-            if (o < out.outputs) _mm_mask_storeu_epi8(out.codes + o * out.area, first(M), scale.codes_of(r[o]));
+            if (o < out.outputs) _mm_mask_storeu_epi8(out.codes + o * out.area, first(m), r[o]);
     } else {
+        __m512 r[16];
+        QUANTO_UNROLL
+        for (std::size_t i = 0; i != 16; ++i) r[i] = i < m ? value(i) : _mm512_setzero_ps();
+        transpose_floats(r);
         QUANTO_UNROLL
         for (std::size_t o = 0; o != 16; ++o)
-            if (o < out.outputs) _mm512_mask_storeu_ps(out.y + o * out.area, first(M), r[o]);
+            if (o < out.outputs) _mm512_mask_storeu_ps(out.y + o * out.area, first(m), r[o]);
+    }
+}
+
+// M places of a line times P panels: what is loaded of x serves all. x: what the first tap of the first place sees;
+// results[p][m], 16 outputs each.
+template <std::size_t M, std::size_t P>
+void multiply_line(line_product const& p, std::byte const* x, std::byte const* w, std::int32_t const* sums,
+                   __m512i* results) noexcept {
+    __m512i acc[P][M];
+    QUANTO_UNROLL
+    for (std::size_t m = 0; m != M; ++m) {
+        __m512i const start =
+            _mm512_set1_epi32(static_cast<std::int32_t>(0u - 128u * static_cast<std::uint32_t>(sums[m])));
+        QUANTO_UNROLL
+        for (std::size_t i = 0; i != P; ++i) acc[i][m] = start;
+    }
+    for (std::size_t down = 0; down != p.runs_down; ++down)
+        for (std::size_t right = 0; right != p.runs_right; ++right) {
+            std::byte const* from = x + down * p.down + right * p.right;
+            for (std::size_t q = 0; q != p.lines; ++q, from += 4, w += 64) {
+                __m512i line[P];
+                QUANTO_UNROLL
+                for (std::size_t i = 0; i != P; ++i) line[i] = _mm512_load_si512(w + i * p.panel_bytes);
+                QUANTO_UNROLL
+                for (std::size_t m = 0; m != M; ++m) {
+                    __m512i const codes = _mm512_set1_epi32(*reinterpret_cast<four_digits const*>(from + m * p.step));
+                    QUANTO_UNROLL
+                    for (std::size_t i = 0; i != P; ++i) acc[i][m] = dot(acc[i][m], line[i], codes);
+                }
+            }
+        }
+    QUANTO_UNROLL
+    for (std::size_t i = 0; i != P; ++i) {
+        QUANTO_UNROLL
+        for (std::size_t m = 0; m != M; ++m) _mm512_store_si512(results + i * M + m, acc[i][m]);
     }
 }
 using line_kernel = void (*)(line_product const&, std::byte const*, std::byte const*, std::int32_t const*,
-                             line_output const&) noexcept;
+                             __m512i*) noexcept;
 
-inline constexpr line_kernel line_kernels[] = {
-    convolve_line<1>,  convolve_line<2>,  convolve_line<3>,  convolve_line<4>,  convolve_line<5>,  convolve_line<6>,
-    convolve_line<7>,  convolve_line<8>,  convolve_line<9>,  convolve_line<10>, convolve_line<11>, convolve_line<12>,
-    convolve_line<13>, convolve_line<14>, convolve_line<15>, convolve_line<16>};
+// 28 sums, two lines of w and a quad of x fill the registers.
+inline constexpr std::size_t longest_line = 14;
+template <std::size_t P>
+inline constexpr line_kernel line_kernels[longest_line] = {
+    multiply_line<1, P>,  multiply_line<2, P>,  multiply_line<3, P>,  multiply_line<4, P>, multiply_line<5, P>,
+    multiply_line<6, P>,  multiply_line<7, P>,  multiply_line<8, P>,  multiply_line<9, P>, multiply_line<10, P>,
+    multiply_line<11, P>, multiply_line<12, P>, multiply_line<13, P>, multiply_line<14, P>};
 
 // Line oy of all outputs of an image. sums: a workspace of out.width.
 inline void convolve_picture_line(int8_convolution const& c, std::size_t image, std::size_t oy,
@@ -216,32 +251,35 @@ inline void convolve_picture_line(int8_convolution const& c, std::size_t image, 
                 sum += pixel_sums[row + ox * t.stride.width + i * t.dilation.height * p.width + j * t.dilation.width];
         sums[ox] = sum;
     }
+    panel_layout const& layout = c.w.layout();
     // Taps side by side are one run.
     bool const joined = t.dilation.width == 1;
     line_product const product{t.stride.width * p.channels,   t.kernel.height,
                                joined ? 1 : t.kernel.width,   t.dilation.height * p.width * p.channels,
-                               t.dilation.width * p.channels, p.channels / 4 * (joined ? t.kernel.width : 1)};
-    panel_layout const& layout = c.w.layout();
-    std::size_t const tiles = ceil_div(l.out.width, 16);
-    for (std::size_t n = 0; n < layout.rows; n += 16) {
-        std::byte const* const header = c.w.group(n, 0);
-        std::size_t const outputs = layout.rows - n < 16 ? layout.rows - n : 16;
-        __m512 const scale = rounded(_mm512_mul_ps(_mm512_set1_ps(c.x_scale), load_scales(layout.scale_type, header)));
-        __m512 const bias = c.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(first(outputs), c.bias + n);
-        std::size_t const at = (image * layout.rows + n) * l.out.area() + oy * l.out.width;
+                               t.dilation.width * p.channels, p.channels / 4 * (joined ? t.kernel.width : 1),
+                               layout.panel_bytes()};
+    std::size_t const tiles = ceil_div(l.out.width, longest_line);
+    alignas(64) __m512i results[2 * longest_line];
+    for (std::size_t n = 0; n < layout.rows;) {
+        std::size_t const panels = layout.rows - n > 16 ? 2 : 1;
         for (std::size_t tile = 0; tile != tiles; ++tile) {
-            std::size_t const begin = tile * l.out.width / tiles, end = (tile + 1) * l.out.width / tiles;
+            std::size_t const begin = tile * l.out.width / tiles, m = (tile + 1) * l.out.width / tiles - begin;
             auto const* const x =
                 reinterpret_cast<std::byte const*>(padded + (row + begin * t.stride.width) * p.channels);
-            line_output const out{l.out.area(),
-                                  outputs,
-                                  scale,
-                                  bias,
-                                  c.y == nullptr ? nullptr : c.y + at + begin,
-                                  c.codes == nullptr ? nullptr : c.codes + at + begin,
-                                  c.code_scale};
-            line_kernels[end - begin - 1](product, x, header + layout.header_bytes(), sums + begin, out);
+            std::byte const* const w = c.w.group(n, 0) + layout.header_bytes();
+            (panels == 2 ? line_kernels<2> : line_kernels<1>)[m - 1](product, x, w, sums + begin, results);
+            for (std::size_t i = 0; i != panels; ++i) {
+                std::size_t const o = n + 16 * i, outputs = layout.rows - o < 16 ? layout.rows - o : 16;
+                std::size_t const at = (image * layout.rows + o) * l.out.area() + oy * l.out.width + begin;
+                __m512 const scale = load_scales(layout.scale_type, c.w.group(o, 0));
+                finish_line(
+                    results + i * m, m,
+                    {l.out.area(), outputs, rounded(_mm512_mul_ps(_mm512_set1_ps(c.x_scale), scale)),
+                     c.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(first(outputs), c.bias + o),
+                     c.y == nullptr ? nullptr : c.y + at, c.codes == nullptr ? nullptr : c.codes + at, c.code_scale});
+            }
         }
+        n += 16 * panels;
     }
 }
 

@@ -107,8 +107,10 @@ result<success> dense_convolution(isa target, float_convolution const& c, std::s
                 std::size_t const width = rest > f.lanes ? f.panel_cols : f.lanes, count = rest < width ? rest : width;
                 pack(picture + group * l.channels * padded.area(), first, count, width, panel);
                 for (std::size_t s = 0; s != strips; ++s) {
-                    f.multiply_tile(panel, width, strip + s * strip_floats, padded_k, tile);
-                    for (std::size_t r = 0; r != f.strip_rows && s * f.strip_rows + r != outputs; ++r) {
+                    std::size_t const left = outputs - s * f.strip_rows,
+                                      rows = left < f.strip_rows ? left : f.strip_rows;
+                    f.multiply_tile(panel, width, strip + s * strip_floats, padded_k, rows, tile);
+                    for (std::size_t r = 0; r != rows; ++r) {
                         std::size_t const o = group * outputs + s * f.strip_rows + r;
                         float const b = c.bias == nullptr ? 0.0f : c.bias[o];
                         for (std::size_t done = 0; done != count;) {

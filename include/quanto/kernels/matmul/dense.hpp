@@ -21,13 +21,13 @@ struct dense_functions {
     void (*pack_panel)(matrix_view<float const>, std::size_t, std::size_t, float*) noexcept;
     void (*pack_strip)(matrix_view<W const>, std::size_t, std::size_t, float*) noexcept;
     void (*multiply_strip)(float const*, float const*, std::size_t, matrix_view<float>, std::size_t) noexcept;
-    void (*multiply_tile)(float const*, std::size_t, float const*, std::size_t, float*) noexcept;
+    void (*multiply_tile)(float const*, std::size_t, float const*, std::size_t, std::size_t, float*) noexcept;
 };
 
-#define QUANTO_DENSE_FUNCTIONS(i)                                                                            \
-    dense_functions<W> {                                                                                     \
+#define QUANTO_DENSE_FUNCTIONS(i)                                                                                  \
+    dense_functions<W> {                                                                                           \
         i::lanes, i::panel_cols, i::strip_rows, i::strip_line, &i::rows_dot<W>, &i::pack_panel, &i::pack_strip<W>, \
-            &i::multiply_strip, &i::multiply_tile                                                            \
+            &i::multiply_strip, &i::multiply_tile                                                                  \
     }
 template <class W>
 dense_functions<W> dense_functions_of(isa target) noexcept {

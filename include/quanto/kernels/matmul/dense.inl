@@ -300,43 +300,51 @@ inline void pack_strip(matrix_view<W const> w, std::size_t n0, std::size_t padde
             }
 }
 
-// Row r of a tile of y, transposed: V vectors along m.
+// Rows r0 .. r0 + R of a tile of y, transposed: V vectors along m.
 template <std::size_t R, std::size_t V>
-inline void strip_tiles(float const* panel, float const* strip, std::size_t lines, float* tile) noexcept {
-    for (std::size_t r0 = 0; r0 != strip_rows; r0 += R) {
-        vf sum[R][V];
-        outer<R, V>(panel, strip + r0 * strip_line, lines, sum);
+inline void rows_of_tile(float const* panel, float const* strip, std::size_t lines, std::size_t r0,
+                         float* tile) noexcept {
+    vf sum[R][V];
+    outer<R, V>(panel, strip + r0 * strip_line, lines, sum);
 #pragma GCC unroll 32
-        for (std::size_t r = 0; r != R; ++r)
+    for (std::size_t r = 0; r != R; ++r)
 #pragma GCC unroll 2
-            for (std::size_t v = 0; v != V; ++v)
-                __builtin_memcpy(tile + ((r0 + r) * V + v) * lanes, &sum[r][v], sizeof(vf));
-    }
+        for (std::size_t v = 0; v != V; ++v)
+            __builtin_memcpy(tile + ((r0 + r) * V + v) * lanes, &sum[r][v], sizeof(vf));
 }
 
-// tile[strip_rows][width] = strip * panel of that width, one vector or two.
+// tile[rows][width] = the first rows of a strip * a panel of that width, one vector or two. A few rows more are written.
 inline void multiply_tile(float const* panel, std::size_t width, float const* strip, std::size_t padded,
-                          float* tile) noexcept {
-    if (width == panel_cols)
-        strip_tiles<tile_rows, 2>(panel, strip, padded / strip_line, tile);
-    else
-        strip_tiles<2 * tile_rows, 1>(panel, strip, padded / strip_line, tile);
+                          std::size_t rows, float* tile) noexcept {
+    std::size_t const lines = padded / strip_line;
+    if (width != panel_cols) {
+        for (std::size_t r = 0; r < rows; r += 2 * tile_rows)
+            rows_of_tile<2 * tile_rows, 1>(panel, strip, lines, r, tile);
+        return;
+    }
+    for (std::size_t r = 0; r < rows; r += tile_rows)
+        if (rows - r <= tile_rows / 3)
+            rows_of_tile<tile_rows / 3, 2>(panel, strip, lines, r, tile);
+        else if (rows - r <= 2 * tile_rows / 3)
+            rows_of_tile<2 * tile_rows / 3, 2>(panel, strip, lines, r, tile);
+        else
+            rows_of_tile<tile_rows, 2>(panel, strip, lines, r, tile);
 }
 
 // y[:, n0 .. n0 + strip_rows) from the panels of x and a strip of w.
 inline void multiply_strip(float const* panels, float const* strip, std::size_t padded, matrix_view<float> y,
                            std::size_t n0) noexcept {
     std::size_t const columns = y.cols - n0 < strip_rows ? y.cols - n0 : strip_rows;
-    alignas(64) float tile[ceil_div(strip_rows, lanes) * lanes * panel_cols];  // the rows beyond a strip stay unread
+    alignas(64) float tile[ceil_div(strip_rows, lanes) * lanes * panel_cols];
     for (std::size_t i = 0; i * panel_cols < y.rows; ++i) {
         std::size_t const width = panel_width(y.rows, i);
         float const* const panel = panels + i * panel_cols * padded;
-        multiply_tile(panel, width, strip, padded, tile);
+        multiply_tile(panel, width, strip, padded, columns, tile);
         for (std::size_t part = 0; part != width; part += lanes)
             for (std::size_t n = 0; n < columns; n += lanes) {
                 vf v[lanes];
                 for (std::size_t j = 0; j != lanes; ++j)
-                    v[j] = n + j < strip_rows ? load_f32(tile + (n + j) * width + part) : vf{};
+                    v[j] = n + j < columns ? load_f32(tile + (n + j) * width + part) : vf{};
                 transpose(v);
                 std::size_t const m0 = i * panel_cols + part, count = columns - n < lanes ? columns - n : lanes;
                 for (std::size_t m = 0; m != lanes && m0 + m < y.rows; ++m) {
