@@ -12,7 +12,8 @@
 
 inline constexpr std::size_t strip_rows = 24, strip_line = 16;  // strip_line: floats of a row that lie together
 inline constexpr std::size_t panel_cols = 2 * lanes;         // rows of x in a panel
-inline constexpr std::size_t tile_rows = lanes == 16 ? 12 : 6;  // of a strip, times two vectors, fill the registers
+// Of a strip, times two vectors: they fill the registers.
+inline constexpr std::size_t tile_rows = lanes == 16 || QUANTO_TARGETS_NEON ? 12 : 6;
 inline constexpr std::size_t panel_ahead = 256;              // floats that are prefetched
 
 QUANTO_INLINE vf broadcast(float x) noexcept {

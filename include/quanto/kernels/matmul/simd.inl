@@ -36,6 +36,14 @@ QUANTO_INLINE vi load_bytes(std::uint8_t const* p) noexcept {
         return (vi)_mm_srai_epi32(_mm_unpacklo_epi16(zero, _mm_unpacklo_epi8(zero, b)), 24);
     else
         return (vi)_mm_unpacklo_epi16(_mm_unpacklo_epi8(b, zero), zero);
+#elif QUANTO_TARGETS_NEON
+    std::uint32_t four;
+    __builtin_memcpy(&four, p, sizeof four);
+    uint8x8_t const b = vreinterpret_u8_u32(vdup_n_u32(four));
+    if constexpr (Signed)
+        return (vi)vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(b))));
+    else
+        return (vi)vmovl_u16(vget_low_u16(vmovl_u8(b)));
 #else
     if constexpr (Signed)
         return vi{static_cast<std::int8_t>(p[0]), static_cast<std::int8_t>(p[1]), static_cast<std::int8_t>(p[2]),
@@ -83,7 +91,7 @@ QUANTO_INLINE float sum_lanes(vf v) noexcept {
 #endif
 }
 
-// y(m0 .. m0 + M, n0 .. n0 + R).
+// y(m0 .. m0 + M, n0 .. n0 + R). Unrolled by hand: at -O2 g++ keeps the sums of a loop in memory.
 template <class W, std::size_t R, std::size_t M>
 inline void tile(matrix_view<float const> x, weight_rows<W> const& w, matrix_view<float> y, std::size_t n0,
                  std::size_t m0) noexcept {
@@ -95,42 +103,56 @@ inline void tile(matrix_view<float const> x, weight_rows<W> const& w, matrix_vie
         group_source s[R];
         vi mask[R];
         vf sum[R][M] = {}, sum_x[M] = {};
+#pragma GCC unroll 4
         for (std::size_t r = 0; r != R; ++r) {
             s[r] = w(n0 + r, g);
             mask[r] = vi{} + s[r].mask;
         }
         float const* xs[M];
+#pragma GCC unroll 4
         for (std::size_t m = 0; m != M; ++m) xs[m] = x.row(m0 + m) + begin;
         for (std::size_t t = 0; t != whole; t += lanes) {
             vf v[M];
+#pragma GCC unroll 4
             for (std::size_t m = 0; m != M; ++m) v[m] = load_f32(xs[m] + t);
             if constexpr (has_shift)
+#pragma GCC unroll 4
                 for (std::size_t m = 0; m != M; ++m) sum_x[m] += v[m];
+#pragma GCC unroll 4
             for (std::size_t r = 0; r != R; ++r) {
                 vf const weight = decode<W>(s[r].bytes + t, mask[r]);
+#pragma GCC unroll 4
                 for (std::size_t m = 0; m != M; ++m) sum[r][m] += weight * v[m];
             }
         }
         if (whole != size) {  // the rest, padded with zeros
             std::size_t const rest = size - whole;
             vf v[M] = {};
+#pragma GCC unroll 4
             for (std::size_t m = 0; m != M; ++m) __builtin_memcpy(&v[m], xs[m] + whole, rest * 4);
             if constexpr (has_shift)
+#pragma GCC unroll 4
                 for (std::size_t m = 0; m != M; ++m) sum_x[m] += v[m];
+#pragma GCC unroll 4
             for (std::size_t r = 0; r != R; ++r) {
                 std::uint8_t padded[QUANTO_KERNEL_BYTES] = {};
                 __builtin_memcpy(padded, s[r].bytes + whole, rest);
                 vf const weight = decode<W>(padded, mask[r]);
+#pragma GCC unroll 4
                 for (std::size_t m = 0; m != M; ++m) sum[r][m] += weight * v[m];
             }
         }
+#pragma GCC unroll 4
         for (std::size_t r = 0; r != R; ++r)
+#pragma GCC unroll 4
             for (std::size_t m = 0; m != M; ++m) {
                 total[r][m] += sum[r][m] * s[r].scale;
                 if constexpr (has_shift) total[r][m] -= sum_x[m] * s[r].shift;
             }
     }
+#pragma GCC unroll 4
     for (std::size_t r = 0; r != R; ++r)
+#pragma GCC unroll 4
         for (std::size_t m = 0; m != M; ++m) y(m0 + m, n0 + r) = sum_lanes(total[r][m]);
 }
 
@@ -200,6 +222,14 @@ QUANTO_INLINE std::int32_t dot(std::int8_t const* a, std::int8_t const* b, std::
     }
     vi const lane = (vi)acc;
     for (std::size_t i = 0; i != lanes; ++i) sum += lane[i];
+#elif QUANTO_TARGETS_NEON
+    int32x4_t acc = vdupq_n_s32(0);
+    for (; n - k >= 16; k += 16) {
+        int8x16_t const u = vld1q_s8(a + k), v = vld1q_s8(b + k);
+        acc = vpadalq_s16(acc, vmull_s8(vget_low_s8(u), vget_low_s8(v)));
+        acc = vpadalq_s16(acc, vmull_high_s8(u, v));
+    }
+    sum = vaddvq_s32(acc);
 #endif
     for (; k != n; ++k) sum += a[k] * b[k];
     return sum;
