@@ -49,6 +49,9 @@ struct cpu_backend::products {
         if (auto ok = check_matmul(o.x.rows, o.x.cols, o.w.rows(), o.w.cols(), o.y.rows, o.y.cols); !ok) return ok;
         if (!o.options.bias.empty() && o.options.bias.size() != o.w.rows())
             return error(errc::shape_mismatch, "matmul: ", o.options.bias.size(), " biases for ", o.w.rows(), " rows");
+        if (auto const& r = o.options.residual; r.data != nullptr && (r.rows != o.y.rows || r.cols != o.y.cols))
+            return error(errc::shape_mismatch, "matmul: a residual of ", r.rows, " x ", r.cols, " for a result of ",
+                         o.y.rows, " x ", o.y.cols);
         panel_kernel const kernel = choose_panel_kernel(choice, o.w, input).kernel;
         return detail::multiply_panels(kernel, o, [&](std::size_t n, std::size_t work, auto const& f) {
             // Below some microseconds of work another thread is no help; four ranges per thread even out their speeds.

@@ -215,31 +215,41 @@ TEST_CASE("dynamic int8 rounds x to 255 levels per row and no more") {
             check(qint2{}, c, cap), check(qint4{}, c, cap), check(qint8{}, c, cap);
 }
 
-TEST_CASE("bias and activation are applied to the finished sum") {
-    case_of const c{5, 19, 40, 0};
-    auto const w = weight<qint4, float>(c);
-    auto const bias = testing::test_values(1, c.n, 8);
-    cpu_backend const backend;
-    auto const packed = *backend.prepare(any_qtensor(w));
-    operands plain(c);
-    REQUIRE(backend.matmul(plain.x, packed, plain.y));
-    for (auto const f :
-         {fused_activation::none, fused_activation::relu, fused_activation::gelu, fused_activation::silu}) {
-        operands o(c);
-        REQUIRE(backend.matmul(o.x, packed, o.y, {.bias = {bias.data(), c.n}, .activation = f}));
+TEST_CASE("bias, activation and residual are applied to the finished sum") {
+    auto const check = [&]<QType Q>(Q, case_of const& c, std::string_view cap, fused_activation f) {
+        auto const w = weight<Q, float>(c);
+        auto const bias = testing::test_values(1, c.n, 8), residual = testing::test_values(c.m, c.n + 3, 9);
+        cpu_backend const backend({.force_isa = cap});
+        auto const packed = *backend.prepare(any_qtensor(w));
+        operands plain(c), o(c), added(c);
+        REQUIRE(backend.matmul(plain.x, packed, plain.y));
+        product_options options{.bias = {bias.data(), c.n}, .activation = f};
+        REQUIRE(backend.matmul(o.x, packed, o.y, options));
+        options.residual = {residual.data() + 2, c.m, c.n, c.n + 3};
+        REQUIRE(backend.matmul(added.x, packed, added.y, options));
         CHECK(o.frame_is_whole());
+        CHECK(added.frame_is_whole());
         for (std::size_t m = 0; m != c.m; ++m)
             for (std::size_t n = 0; n != c.n; ++n) {
+                CAPTURE(Q::name, cap, m, n, static_cast<int>(f));
                 double const v = static_cast<double>(plain.y(m, n) + bias[n]);
                 double const expected = f == fused_activation::none   ? v
                                         : f == fused_activation::relu ? std::fmax(v, 0.0)
                                         : f == fused_activation::gelu ? 0.5 * v * std::erfc(-v * std::sqrt(0.5))
                                                                       : v / (1.0 + std::exp(-v));
-                // Argument, function and product round once each, and |x f'(x) / f(x)| stays below 2 + |v|^2.
-                CHECK(std::abs(static_cast<double>(o.y(m, n)) - expected) <=
-                      std::abs(expected) * (8.0 + 2.0 * v * v) * 0x1p-23 + 0x1p-126);
+                REQUIRE(std::abs(static_cast<double>(o.y(m, n)) - expected) <=
+                        3.1 * 0x1p-24 * std::abs(expected) + 0x1p-149);
+                REQUIRE(added.y(m, n) == o.y(m, n) + options.residual(m, n));
             }
-    }
+    };
+    for (std::string_view const cap : {"portable", "avx2", ""})
+        for (case_of const c : {case_of{5, 19, 40, 0}, {1, 48, 40, 0}, {9, 7, 300, 32}})
+            for (auto const f :
+                 {fused_activation::none, fused_activation::relu, fused_activation::gelu, fused_activation::silu}) {
+                check(qint4{}, c, cap, f);
+                check(qint8{}, c, cap, f);
+                check(qfloat8_e4m3fn{}, c, cap, f);
+            }
 }
 
 TEST_CASE("rows of x that no kernel may sum follow the definition") {
@@ -315,4 +325,5 @@ TEST_CASE("a product with panels names operands that do not fit") {
     CHECK(backend.matmul(x, packed, y).error().code() == errc::shape_mismatch);
     float const bias[2] = {};
     CHECK(backend.matmul(fits, packed, y, {.bias = bias}).error().code() == errc::shape_mismatch);
+    CHECK(backend.matmul(fits, packed, y, {.residual = fits}).error().code() == errc::shape_mismatch);
 }

@@ -132,12 +132,10 @@ QUANTO_INLINE void dot_block(__m256i (&sum)[R][2], std::byte const*& w, std::byt
     }
 }
 
-// 16 outputs of one row of x. NaN stays NaN.
-QUANTO_INLINE void finish(tile_product const& p, float (&v)[16], float* y, std::size_t n) noexcept {
-    std::size_t const left = p.rows - n < 16 ? p.rows - n : 16;
-    if (p.bias != nullptr)
-        for (std::size_t i = 0; i != left; ++i) v[i] += p.bias[n + i];
-    for (std::size_t i = 0; i != left; ++i) y[n + i] = activated(v[i], p.activation);
+// Once for all kernels: within them it would take registers from their loops.
+__attribute__((noinline)) inline void finish(tile_product const& p, float (&v)[16], std::size_t m,
+                                             std::size_t panel) noexcept {
+    p.finish(v, m, panel);
 }
 
 // Tile x (M rows, of which `valid` have a y, from row m0 on) times panels.
@@ -212,7 +210,7 @@ void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0,
         for (std::size_t m = 0; m != valid; ++m) {
             if constexpr (D == 1 && Fields != 1)
                 for (float& t : total[m]) t = quanto::rounded(t * row_scale[m]);
-            finish(p, total[m], p.y + (m0 + m) * p.y_stride, panel * panel_layout::panel_rows);
+            finish(p, total[m], m0 + m, panel);
         }
     }
 }

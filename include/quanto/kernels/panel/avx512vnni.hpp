@@ -91,15 +91,10 @@ QUANTO_INLINE void dot_block(__m512i (&sum)[Sums][R], std::byte const* w, std::b
         }
 }
 
-// 16 outputs of one row of x. NaN stays NaN.
-QUANTO_INLINE void finish(tile_product const& p, __m512 v, float* y, std::size_t n) noexcept {
-    std::size_t const left = p.rows - n;
-    __mmask16 const mask = first(left);
-    if (p.bias != nullptr) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, p.bias + n));
-    if (p.activation == fused_activation::relu) v = _mm512_max_ps(_mm512_setzero_ps(), v);
-    _mm512_mask_storeu_ps(y + n, mask, v);
-    if (p.activation == fused_activation::gelu || p.activation == fused_activation::silu)
-        for (std::size_t i = 0; i != 16 && i != left; ++i) y[n + i] = activated(y[n + i], p.activation);
+// Once for all kernels: within them it would take registers from their loops.
+__attribute__((noinline)) inline void finish(tile_product const& p, float (&v)[16], std::size_t m,
+                                             std::size_t panel) noexcept {
+    p.finish(v, m, panel);
 }
 
 // Tile x (M rows, of which `valid` have a y, from row m0 on) times panels.
@@ -173,9 +168,11 @@ void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0,
             }
         }
         for (std::size_t m = 0; m != valid; ++m) {
-            __m512 t = _mm512_load_ps(total[m]);
-            if constexpr (D == 1 && Fields != 1) t = rounded(_mm512_mul_ps(t, _mm512_set1_ps(row_scale[m])));
-            finish(p, t, p.y + (m0 + m) * p.y_stride, panel * panel_layout::panel_rows);
+            if constexpr (D == 1 && Fields != 1) {
+                __m512 const t = _mm512_mul_ps(_mm512_load_ps(total[m]), _mm512_set1_ps(row_scale[m]));
+                _mm512_store_ps(total[m], rounded(t));
+            }
+            finish(p, total[m], m0 + m, panel);
         }
     }
 }

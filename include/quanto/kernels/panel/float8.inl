@@ -81,17 +81,10 @@ inline float pack_dot_row(panel_layout const& layout, float const* x, float* out
 
 // y(m, n ..) = the finished v, as far as y goes.
 QUANTO_INLINE void finish(panel_operands<float> const& o, vf v, std::size_t m, std::size_t n) noexcept {
-    auto const activation = o.options.activation;
-    bool const by_vector = activation == fused_activation::none || activation == fused_activation::relu;
-    if (by_vector && n + lanes <= o.y.cols) {
-        if (!o.options.bias.empty()) v += load_f32(o.options.bias.data() + n);
-        if (activation == fused_activation::relu) v = v < 0.0f ? vf{} : v;
-        __builtin_memcpy(o.y.row(m) + n, &v, sizeof v);
-        return;
-    }
+    if (n >= o.y.cols) return;
     float part[lanes];
     __builtin_memcpy(part, &v, sizeof part);
-    for (std::size_t i = 0; i != lanes && n + i < o.y.cols; ++i) o.y(m, n + i) = o.finished(part[i], n + i);
+    finish_outputs(o.options, part, m, n, o.y.cols - n < lanes ? o.y.cols - n : lanes, o.y.row(m) + n);
 }
 
 // Rows m0 .. m0 + M of x, packed `stride` floats apart, times panels.
@@ -229,9 +222,12 @@ void float8_outer(panel_operands<float> const& o, float const* strips, std::size
                 float8_tile<tile_rows>(block, strip, lines, o.y, m, n0, left, cols, k != 0);
         }
     }
-    if (o.options.bias.empty() && o.options.activation == fused_activation::none) return;
     for (std::size_t m = 0; m != rows; ++m)
-        for (std::size_t n = n0; n != n0 + cols; ++n) o.y(m, n) = o.finished(o.y(m, n), n);
+        for (std::size_t n = n0; n < n0 + cols; n += lanes) {
+            vf v{};
+            __builtin_memcpy(&v, o.y.row(m) + n, (n0 + cols - n < lanes ? n0 + cols - n : lanes) * sizeof(float));
+            finish(o, v, m, n);
+        }
 }
 
 #undef QUANTO_INLINE

@@ -111,11 +111,10 @@ QUANTO_INLINE void dot_block(int32x4_t (&sum)[Sums][R][4], std::byte const* w, s
         }
 }
 
-// Row m0 + m of y, the outputs of a panel.
-QUANTO_INLINE void finish(tile_product const& p, float const (&total)[16], float* y, std::size_t n) noexcept {
-    std::size_t const left = p.rows - n < 16 ? p.rows - n : 16;
-    for (std::size_t i = 0; i != left; ++i)
-        y[n + i] = activated(p.bias == nullptr ? total[i] : total[i] + p.bias[n + i], p.activation);
+// Once for all kernels: within them it would take registers from their loops.
+__attribute__((noinline)) inline void finish(tile_product const& p, float (&v)[16], std::size_t m,
+                                             std::size_t panel) noexcept {
+    p.finish(v, m, panel);
 }
 
 // Tile x (M rows, of which `valid` have a y, from row m0 on) times panels.
@@ -186,7 +185,7 @@ void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0,
         for (std::size_t m = 0; m != valid; ++m) {
             if constexpr (D == 1 && Fields != 1)
                 for (float& t : total[m]) t = quanto::rounded(t * row_scale[m]);
-            finish(p, total[m], p.y + (m0 + m) * p.y_stride, panel * panel_layout::panel_rows);
+            finish(p, total[m], m0 + m, panel);
         }
     }
 }

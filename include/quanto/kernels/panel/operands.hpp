@@ -1,5 +1,5 @@
 // What a product with panels is given, and its definition. x (M, K) of T = float or int8, w (N, K) in panels, y (M, N):
-//     float                y[m][n] = f(float(sum_k double(x[m][k]) * double(w[n][k])))     f: + bias[n], activation
+//     float                y[m][n] = f(float(sum_k double(x[m][k]) * double(w[n][k])))     f: what epilogue.hpp says
 //     int8, w qint8        y[m][n] = f(sum_g float(sum_{k in g} x[m][k] * code[n][k]) * (x_scale * scale[n][g]))
 //                          the inner sum an exact int32, the outer one float32, in the order of the groups
 //     int8, other w        as float, with the values float(x[m][k]) * x_scale
@@ -9,12 +9,13 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <quanto/kernels/panel/epilogue.hpp>
 #include <quanto/kernels/panel/panels.hpp>
-#include <quanto/kernels/panel/product_options.hpp>
 
 namespace quanto::inline v0::detail {
 
-// Precondition: the shapes fit, bias has a value per row of w or none, y overlaps no operand.
+// Precondition: the shapes fit, bias has a value per row of w or none, residual one per y or none, y overlaps no
+// operand.
 template <class T>
 struct panel_operands {
     matrix_view<T const> x;
@@ -22,10 +23,6 @@ struct panel_operands {
     panels const& w;
     matrix_view<float> y;
     product_options const& options;
-
-    float finished(float v, std::size_t n) const noexcept {
-        return activated(options.bias.empty() ? v : v + options.bias[n], options.activation);
-    }
 };
 
 template <QType Q, class T>
@@ -33,7 +30,7 @@ void multiply_by_definition(panel_operands<T> const& o, std::size_t m, panel_ran
     auto const& layout = o.w.layout();
     std::size_t const rows = layout.panel_rows, end = range.end * rows < layout.rows ? range.end * rows : layout.rows;
     for (std::size_t n = range.begin * rows; n < end; ++n) {
-        float v = 0.0f;
+        float y[1] = {}, &v = y[0];
         if constexpr (std::is_same_v<T, std::int8_t> && std::is_same_v<Q, qint8>) {
             for (std::size_t g = 0, k = 0; g != layout.groups(); ++g) {
                 std::int64_t sum = 0;
@@ -50,12 +47,12 @@ void multiply_by_definition(panel_operands<T> const& o, std::size_t m, panel_ran
             }
             v = static_cast<float>(sum);
         }
-        o.y(m, n) = o.finished(v, n);
+        finish_outputs(o.options, y, m, n, 1, o.y.row(m) + n);
     }
 }
 
-// Kernels may sum a row of x in float32 as they like where all |x| < not_summable: no product of a code overflows. Other
-// rows follow the definition.
+// Kernels may sum a row of x in float32 as they like where all |x| < not_summable: no product of a code overflows.
+// Other rows follow the definition.
 inline constexpr float not_summable = 0x1p100f;
 inline bool is_summable(float const* x, std::size_t n) noexcept {
     bool ok = true;

@@ -50,11 +50,9 @@ void multiply_panel(panel_operands<T> const& o, std::size_t m, std::size_t p) no
             }
         }
     }
-    for (std::size_t r = 0; r != n; ++r) {
-        float v = total[r];
-        if constexpr (std::is_same_v<T, std::int8_t> && !exact) v *= o.x_scale;
-        o.y(m, n0 + r) = o.finished(v, n0 + r);
-    }
+    if constexpr (std::is_same_v<T, std::int8_t> && !exact)
+        for (float& v : total) v = rounded(v * o.x_scale);
+    finish_outputs(o.options, total, m, n0, n, o.y.row(m) + n0);
 }
 
 template <QType Q, class T>

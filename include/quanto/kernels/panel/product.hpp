@@ -89,8 +89,7 @@ result<success> multiply_tiles(panel_operands<T> const& o, Split const& split) n
                          {w, D, Tiles::template digit_size<fields>},
                          o.y.data,
                          o.y.stride,
-                         o.options.bias.empty() ? nullptr : o.options.bias.data(),
-                         o.options.activation};
+                         o.options};
     std::size_t const in_tile = Tiles::template rows<D>(rows);
     std::size_t const tile_bytes = p.x.tile_bytes(in_tile), tiles = ceil_div(rows, in_tile);
     std::size_t const fitting = tile_bytes < round_bytes ? round_bytes / tile_bytes : 1;

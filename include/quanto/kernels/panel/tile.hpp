@@ -19,8 +19,13 @@ struct tile_product {
     digit_layout x;
     float* y;
     std::size_t y_stride;
-    float const* bias;
-    fused_activation activation;
+    product_options const& options;
+
+    // The sums of a panel, to row m of y.
+    __attribute__((always_inline)) void finish(float (&v)[16], std::size_t m, std::size_t panel) const noexcept {
+        std::size_t const n = panel * panel_layout::panel_rows, left = rows - n;
+        finish_outputs(options, v, m, n, left < 16 ? left : 16, y + m * y_stride + n);
+    }
 };
 
 // f(product, tile, m0, valid, panels): the first `valid` rows of the tile have a y, from row m0 on.
