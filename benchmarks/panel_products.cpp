@@ -100,12 +100,23 @@ void add_panel_products(table& t) {
     add.operator()<qfloat8_e4m3fn>("GEMM e4m3fn x f32", large, 0, input::f32, fma_f32, 0.88);
     add.operator()<qfloat8_e4m3fn>("GEMM e4m3fn x f32", small, 0, input::f32, fma_f32, 0);
 
-    // Shapes that real models have: three quarters of the goals.
-    for (shape const s : {shape{1, 1536, 576}, {1, 576, 1536}, {1, 49152, 576}})
-        add.operator()<qint4>("GEMV W4 g64 x f32", s, 64, input::f32, read_dram, 0.90 * 0.75);
-    add.operator()<qint4>("GEMM W4 g64 x f32", {3, 1536, 576}, 64, input::f32, fma_f32, 0);
-    add.operator()<qint8>("GEMM W8A8", {512, 1536, 576}, 0, input::int8, dot_int8, 0.95 * 0.75);
-    add.operator()<qint8>("GEMM W8A8", {512, 10, 172}, 0, input::int8, dot_int8, 0);
+    // Shapes that real models have: three quarters of the goals (M = 3: of those of M = 16).
+    constexpr double part = 0.75;
+    for (shape const s : {shape{1, 1536, 576}, {1, 576, 1536}, {1, 49152, 576}}) {
+        add.operator()<qint4>("GEMV W4 g64 x f32", s, 64, input::f32, read_dram, 0.90 * part);
+        add.operator()<qint8>("GEMV W8 x dynamic int8", s, 0, input::dynamic_int8, read_dram, 0.95 * part);
+        add.operator()<qfloat8_e4m3fn>("GEMV e4m3fn x f32", s, 0, input::f32, read_dram, 0.92 * part);
+    }
+    shape const three{3, 1536, 576}, narrow{512, 1536, 576}, tiny{512, 10, 172};
+    add.operator()<qint8>("GEMM W8A8", three, 0, input::int8, dot_int8, 0.88 * part);
+    add.operator()<qint4>("GEMM W4A8 g64", three, 64, input::int8, dot_int8, 0.75 * part);
+    add.operator()<qint4>("GEMM W4 g64 x f32", three, 64, input::f32, fma_f32, 1.05 * part);
+    add.operator()<qint8>("GEMM W8A8", narrow, 0, input::int8, dot_int8, 0.95 * part);
+    add.operator()<qint4>("GEMM W4A8 g64", narrow, 64, input::int8, dot_int8, 0.90 * part);
+    add.operator()<qint4>("GEMM W4 g64 x f32", narrow, 64, input::f32, fma_f32, 1.20 * part);
+    add.operator()<qfloat8_e4m3fn>("GEMM e4m3fn x f32", narrow, 0, input::f32, fma_f32, 0.88 * part);
+    add.operator()<qint8>("GEMM W8A8", tiny, 0, input::int8, dot_int8, 0.95 * part);
+    add.operator()<qfloat8_e4m3fn>("GEMM e4m3fn x f32", tiny, 0, input::f32, fma_f32, 0.88 * part);
 
     add.operator()<qint4>("GEMV W4 g128 x dynamic int8", gemv, 128, input::dynamic_int8, read_dram, 0.90, "avx2");
     add.operator()<qint4>("GEMV W4 g128 x f32", gemv, 128, input::f32, read_dram, 0, "avx2");

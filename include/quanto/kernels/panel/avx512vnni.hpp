@@ -68,12 +68,13 @@ QUANTO_INLINE void dot_line(__m512i (&sum)[Sums][R], __m512i line, std::size_t l
     }
 }
 
-// The lines of a block. With much work per line the hardware's own prefetching lags behind; with little, ours would.
+// The lines of a block. With much work per line the hardware's own prefetching lags behind; with little, ours is in its
+// way: at 6 operations a line (4 bits, three digits) a product from memory takes 4 to 7 % less time without.
 template <std::size_t Fields, std::size_t R, std::size_t Sums>
 QUANTO_INLINE void dot_block(__m512i (&sum)[Sums][R], std::byte const* w, std::byte const* x,
                              std::size_t lines) noexcept {
     constexpr std::size_t at_once = R <= 4 ? 4 : 1, step = 4 * Fields * R;
-    constexpr bool prefetch = Fields * R >= 6;
+    constexpr bool prefetch = Fields * R > 6;
     for (; lines >= at_once; lines -= at_once) {
         QUANTO_UNROLL
         for (std::size_t l = 0; l != at_once; ++l) {
