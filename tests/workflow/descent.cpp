@@ -1,6 +1,8 @@
 #include <quanto/workflow/descent.hpp>
 #include <quanto/workflow/schedule.hpp>
 
+#include <vector>
+
 #include "catch.hpp"
 
 namespace {
@@ -55,4 +57,24 @@ TEST_CASE("schedules") {
     CHECK(warm(3) == 1.0f);
     CHECK(warm(4) == 1.0f);
     CHECK(warm(54) == cosine(50));
+}
+
+TEST_CASE("adam moves many values as it moves each of them alone") {
+    constexpr std::size_t n = 300;
+    std::vector<float> w(n), g(n), m(n), v(n);
+    adam const method{.learning_rate = 0.125f};
+    for (std::size_t i = 0; i != n; ++i) w[i] = static_cast<float>(i % 17) - 8.0f;
+    auto alone = w;
+    for (std::size_t i = 0; i != n; ++i) {
+        float a = 0.0f, b = 0.0f;
+        for (std::size_t t = 1; t != 4; ++t) {
+            float slope = alone[i] - static_cast<float>(i);
+            method(descent_step{&alone[i], &slope, {&a, &b}, 1, t, 1.0f});
+        }
+    }
+    for (std::size_t t = 1; t != 4; ++t) {
+        for (std::size_t i = 0; i != n; ++i) g[i] = w[i] - static_cast<float>(i);
+        method(descent_step{w.data(), g.data(), {m.data(), v.data()}, n, t, 1.0f});
+    }
+    CHECK(w == alone);
 }
