@@ -4,7 +4,7 @@
 //                                   codes at the ends of their range. The error names the first case that fails.
 //     matmul_bound(K, magnitude)    what f32 accumulation in any order may be off by, plus the roundings of the weight:
 //                                   (K + 4) * 2^-24 * magnitude, magnitude = sum_k |x| * (|code * scale| + |shift|)
-//     test_values(n, seed)          deterministic values: mostly in -1 .. 1, some of them -0, subnormal, outliers
+//     test_values(rows, cols, seed) deterministic values: mostly in -1 .. 1, some of them -0, subnormal, outliers
 #pragma once
 
 #include <span>

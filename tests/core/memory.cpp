@@ -52,3 +52,10 @@ TEST_CASE("memory_refs are equal where they refer to the same resource") {
     CHECK_FALSE(memory_ref(&a) == memory_ref());
     CHECK(memory_ref() == memory_ref());
 }
+
+#if defined(__cpp_exceptions)
+TEST_CASE("a resource that throws has no memory") {
+    std::pmr::monotonic_buffer_resource nothing(std::pmr::null_memory_resource());
+    CHECK(memory_ref(&nothing).allocate(64, 64) == nullptr);
+}
+#endif

@@ -141,4 +141,5 @@ TEST_CASE("new values are quantized as the old ones were") {
     CHECK(wrong.error().message() == "expected shape (4, 64), found (4, 63)");
     weight.freeze();
     CHECK(weight.quantize({qint8{}}).error().message() == "frozen as qint4, cannot become qint8");
+    CHECK(weight.set(next).error().message() == "the weight is frozen");
 }

@@ -280,3 +280,9 @@ TEST_CASE("a tensor without elements quantizes to one without codes") {
         CHECK(made->parts().codes.size() == 0);
     });
 }
+
+TEST_CASE("a tensor that has a size but no values is an error") {
+    auto const q = quantize<qint8>(Tensor<float>());
+    REQUIRE_FALSE(q);
+    CHECK(q.error().message() == "quantize: an empty tensor");
+}

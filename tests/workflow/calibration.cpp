@@ -298,3 +298,35 @@ TEST_CASE("histograms do not depend on the order of the batches") {
     CHECK(x.width() == y.width());
     for (float const limit : {0.0f, 0.5f, 1e10f, 1e37f, 2e38f}) CHECK(x.share_beyond(limit) == y.share_beyond(limit));
 }
+
+TEST_CASE("a model that is quantized otherwise meanwhile keeps nothing of the scope") {
+    auto m = quantized(qint8{});
+    {
+        Calibration calibrate{m};
+        m(values({4, 160}, 9));
+        m.fc1.activation.type.reset();
+        m.fc2.activation.type = qfloat8_e5m2{};
+        auto const report = calibrate.finish();
+        REQUIRE(report);
+        CHECK(report->rows[0].why == "it was quantized otherwise meanwhile");
+        CHECK(report->rows[1].why == "it was quantized otherwise meanwhile");
+    }
+    CHECK(m.fc1.activation.recorder.get() == nullptr);
+    CHECK(m.fc2.activation.recorder.get() == nullptr);
+    CHECK_FALSE(m.fc1.activation.input_scale);
+    CHECK_FALSE(m.fc2.activation.input_scale);
+    CHECK(m.fc3.activation.input_scale);
+}
+
+TEST_CASE("modules that are quantized during a scope are not of it") {
+    auto m = Model::with_values();
+    REQUIRE(quantize(m, {.weights = qint8{}, .activations = qint8{}, .include = {"fc2"}}));
+    Calibration calibrate{m};
+    REQUIRE(quantize(m, {.weights = qint8{}, .activations = qint8{}}));
+    m(values({4, 160}, 9));
+    auto const report = calibrate.finish();
+    REQUIRE(report);
+    CHECK(report->rows.size() == 1);
+    CHECK_FALSE(m.fc1.activation.input_scale);
+    CHECK(m.fc2.activation.input_scale);
+}

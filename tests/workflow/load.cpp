@@ -273,6 +273,9 @@ TEST_CASE("metadata that make no sense are an error") {
           "bad.safetensors: fc1: group=-1 is no group size");
     CHECK(rejected(record(key, "weights=qint4 group=99999999999999999999"), options) ==
           "bad.safetensors: fc1: group=99999999999999999999 is no group size");
+    CHECK(rejected(record(key, "weights=qint8 group=8"), options) == "bad.safetensors: fc1: qint8 has no groups of 8");
+    CHECK(rejected(record(key, "weights=qint4 activations=qint4 scaling=row"), options) ==
+          "bad.safetensors: fc1: activations cannot be qint4");
     CHECK(rejected(record(key, "weights=qint4 packing=spiral"), options) ==
           "bad.safetensors: fc1: packing=spiral is unknown to this version");
     CHECK(rejected(record(key, "weights=qint4 group=0"), options) ==

@@ -234,4 +234,7 @@ TEST_CASE("explain names the kernel of every weight, and why") {
     CHECK(explain(released, nn::context{reference}).front().choice.kernel == "none");
     CHECK(explain(Model::with_values(), nn::context{cpu}).front().choice.reason == "a float weight");
     CHECK(explain(Model(), nn::context{cpu}).empty());
+    auto uncalibrated = Model::with_values();
+    REQUIRE(quantize(uncalibrated, {.weights = qint8{}, .activations = qint8{}}));
+    CHECK(explain(uncalibrated, nn::context{cpu}).front().choice.kernel.find("matmul_qint8_f32_") == 0);
 }

@@ -1,6 +1,6 @@
 // memory_ref = where bytes come from: a reference to anything with the two verbs of std::pmr::memory_resource, which is
 // the usual choice; its header (0.3 s) is then the caller's, not ours. The default is the global heap.
-// A resource may answer nullptr: then the library reports errc::out_of_memory.
+// A resource may answer nullptr, or throw: then the library reports errc::out_of_memory.
 #pragma once
 
 #include <concepts>
@@ -25,15 +25,13 @@ public:
     template <MemoryResource R>
     constexpr memory_ref(R* resource) noexcept
         : resource_(resource),
-          allocate_([](void* r, std::size_t bytes, std::size_t alignment) -> void* {
-              return static_cast<R*>(r)->allocate(bytes, alignment);
-          }),
+          allocate_(allocate_from<R>),
           deallocate_([](void* r, void* p, std::size_t bytes, std::size_t alignment) {
               static_cast<R*>(r)->deallocate(p, bytes, alignment);
           }) {}
 
     // More than half of the address space is nobody's: some heaps round such a size up, to 0.
-    void* allocate(std::size_t bytes, std::size_t alignment) const {
+    void* allocate(std::size_t bytes, std::size_t alignment) const noexcept {
         if (bytes > static_cast<std::size_t>(-1) / 2) return nullptr;
         if (allocate_ != nullptr) return allocate_(resource_, bytes, alignment);
         return ::operator new (bytes, std::align_val_t{alignment}, std::nothrow);
@@ -49,8 +47,21 @@ public:
     friend constexpr bool operator==(memory_ref const&, memory_ref const&) noexcept = default;
 
 private:
+    template <class R>
+    static void* allocate_from(void* r, std::size_t bytes, std::size_t alignment) noexcept {
+#if defined(__cpp_exceptions)
+        try {
+            return static_cast<R*>(r)->allocate(bytes, alignment);
+        } catch (...) {
+            return nullptr;
+        }
+#else
+        return static_cast<R*>(r)->allocate(bytes, alignment);
+#endif
+    }
+
     void* resource_ = nullptr;
-    void* (*allocate_)(void*, std::size_t, std::size_t) = nullptr;
+    void* (*allocate_)(void*, std::size_t, std::size_t) noexcept = nullptr;
     void (*deallocate_)(void*, void*, std::size_t, std::size_t) = nullptr;
 };
 

@@ -1,8 +1,8 @@
-// A safetensors file = u64 little-endian length n, n bytes of JSON {"name": {"dtype", "shape", "data_offsets": [begin,
-// end]},
-// ..., "__metadata__": {"key": "text"}}, then the bytes of the tensors, which cover the rest of the file without hole
-// or overlap. Everything is checked before anything is handed out; the tensors share the mapped file, nothing is
-// copied. Source: huggingface/safetensors, format description and reference reader.
+// A safetensors file = u64 little-endian length n, n bytes of JSON, then the bytes of the tensors, which cover the rest
+// of the file without hole or overlap:
+//     {"name": {"dtype": "F32", "shape": [6, 320], "data_offsets": [begin, end]}, .., "__metadata__": {"key": "text"}}
+// Everything is checked before anything is handed out; the tensors share the mapped file, nothing is copied.
+// Source: huggingface/safetensors, format description and reference reader.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// attention(q, k, v): y = softmax(q k^T / sqrt(d)) v, over all leading dimensions. q (.., L, d), k (.., S, d), v (..,
-// S, e).
+// attention(q, k, v): y = softmax(q k^T / sqrt(d)) v, over all leading dimensions; q (.., L, d), k (.., S, d),
+// v (.., S, e).
 //     int8 q and k multiply exactly; int8 v, too, with the probabilities quantized row by row (dynamic: their largest
 //     is code 127). All else is float.
 // q may have r times as many heads (the third dimension from the end) as k and v: r consecutive ones share a head.

@@ -24,7 +24,9 @@ struct Linear {
     }
     // Precondition: w is (out, in), b is (out), both of float types.
     explicit Linear(any_tensor w, std::optional<any_tensor> b = std::nullopt) noexcept
-        : weight(std::move(w)), bias(std::move(b)) {}
+        : weight(std::move(w)), bias(std::move(b)) {
+        QUANTO_ASSERT(!bias || is_float_storage(bias->type()), "Linear: the bias is not of a float type");
+    }
 
     std::size_t in_features() const noexcept { return weight.shape().back(); }
     std::size_t out_features() const noexcept { return weight.shape().front(); }

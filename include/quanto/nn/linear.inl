@@ -42,8 +42,12 @@ QUANTO_BODY result<success> Linear::backward(Tape& tape, Activation const& x, ma
 }
 
 QUANTO_BODY std::optional<error> Linear::mismatch(Activation const& x) const {
-    if (weight.shape().rank() != 2 || (bias && bias->shape() != extents{out_features()}))
-        return append(error(errc::shape_mismatch, "Linear: its own weight and bias disagree: "), weight.shape());
+    if (weight.shape().rank() != 2)
+        return append(error(errc::shape_mismatch, "Linear: its own weight has shape "), weight.shape());
+    if (bias && bias->shape() != extents{out_features()}) {
+        error e(errc::shape_mismatch, "Linear (", in_features(), " to ", out_features(), "): its own bias has shape ");
+        return append(e, bias->shape());
+    }
     if (!weight.has_values() || (bias && !nn::has_values(*bias)))
         return error(errc::missing, "Linear (", in_features(), " to ", out_features(), "): no values were loaded");
     if (x.shape().rank() != 0 && x.shape().back() == in_features()) return std::nullopt;

@@ -32,6 +32,20 @@ template <class M>
 concept HasChildren = requires(M& m) {
     std::remove_const_t<M>::children(m, detail::visit_anything{});
 };
+
+namespace detail {
+// Whether a class has a member of that name, of whatever form: then the name is ambiguous beside another.
+struct another_children {
+    int children;
+};
+template <class M>
+struct beside_another : M, another_children {};
+template <class M>
+concept NamesChildren = std::is_class_v<M> && !std::is_final_v<M> && !requires {
+    &beside_another<M>::children;
+};
+}  // namespace detail
+
 template <class M>
 concept HasParameters = requires(M& m) {
     std::remove_const_t<M>::parameters(m, detail::visit_anything{});
@@ -67,6 +81,8 @@ concept ModuleTree = HasChildren<M> || HasParameters<M>;
 // order of torch.nn.Module.named_modules(). Names are joined by dots.
 template <class M, class F>
 void for_each_module(M& m, F&& f, std::string const& name = {}) {
+    static_assert(HasChildren<M> || !detail::NamesChildren<std::remove_const_t<M>>,
+                  "quanto: a module names its children in: static void children(auto& self, auto&& each)");
     f(std::string_view(name), m);
     if constexpr (HasChildren<M>)
         std::remove_const_t<M>::children(m, [&](std::string_view child_name, auto& child) {

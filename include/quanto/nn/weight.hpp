@@ -41,7 +41,9 @@ class Weight {
 public:
     explicit Weight(extents const& shape) noexcept : shape_(shape), master_(declared(shape)) {}
     // Precondition: x is of a float type and aligned for it.
-    Weight(any_tensor x) noexcept : shape_(x.shape()), master_(std::move(x)) {}
+    Weight(any_tensor x) noexcept : shape_(x.shape()), master_(std::move(x)) {
+        QUANTO_ASSERT(is_float_storage(master_->type()), "Weight: not of a float type");
+    }
     Weight(any_qtensor q) noexcept
         : shape_(q.shape()),
           dtype_(q.parts().scale_type),
@@ -74,6 +76,7 @@ public:
     }
     result<success> quantize(weight_scheme const& scheme);
     // New float values: of the same shape, and quantized as the old ones were; with these scales, if there are some.
+    // Errors: shape_mismatch, type_mismatch, invalid_argument where it is frozen, those of quantize_weight.
     result<success> set(any_tensor x, chosen_scales const* chosen = nullptr);
     // Drops the master of a quantized weight; others stay float.
     void freeze() noexcept {

@@ -52,6 +52,7 @@ QUANTO_BODY result<success> Weight::quantize(weight_scheme const& scheme) {
 }
 
 QUANTO_BODY result<success> Weight::set(any_tensor x, chosen_scales const* chosen) {
+    if (is_frozen()) return error(errc::invalid_argument, "the weight is frozen");
     if (x.shape() != shape_) return shape_error(shape_, x.shape());
     std::optional<any_qtensor> q;
     if (scheme_) {

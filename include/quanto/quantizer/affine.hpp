@@ -1,9 +1,9 @@
 // Affine quantization, the 2- and 4-bit types, levels L = 2^bits - 1:
-//     scale = (max - min) / L    shift = -min    code = clamp(round((x + shift) / scale), 0, L)    x ~ code * scale -
-//     shift
+//     scale = (max - min) / L    shift = -min    code = clamp(round((x + shift) / scale), 0, L)
+//     x ~ code * scale - shift
 // With an integer zero point:
-//     zero = clamp(round(shift / scale), 0, L)   code = clamp(round(x / scale) + zero, 0, L)       x ~ (code - zero) *
-//     scale
+//     zero = clamp(round(shift / scale), 0, L)   code = clamp(round(x / scale) + zero, 0, L)
+//     x ~ (code - zero) * scale
 // A constant group has scale 1, shift -value, code 0: it comes back exactly.
 #pragma once
 

@@ -1,6 +1,6 @@
 // Half-quadratic quantization: starting from max_range, repeat, with e = shrink(x - dequantized, beta, p),
-//     shift = mean over the group of (code * scale - (x - e)),    shrink(v) = sign(v) * max(|v| - |v|^(p - 1) / beta,
-//     0)
+//     shift = mean over the group of (code * scale - (x - e))
+//     shrink(v) = sign(v) * max(|v| - |v|^(p - 1) / beta, 0)
 // and keep the shifts while the mean |x - dequantized| over the tensor falls (beta *= kappa after each step).
 // Source: Badri and Shaji, "Half-Quadratic Quantization of Large Machine Learning Models" (2023).
 #pragma once

@@ -1,5 +1,5 @@
 // What quantizing lost, and what it costs:
-//     max_abs_error = max|x - y|     sqnr_db = 10 detail::log10(sum x^2 / sum (x - y)^2)     bits_per_weight, scales included
+//     max_abs_error = max|x - y|     sqnr_db = 10 log10(sum x^2 / sum (x - y)^2)     bits_per_weight, scales included
 #pragma once
 
 #include <limits>

@@ -1,9 +1,8 @@
 // quantize: values -> codes and scales. dequantize: back. This is the definition; kernels are compared with it.
 //
-//     auto w = quantize<qint4, axis::first, group{128}>(x);                    result<QTensor<qint4, axis::first,
-//     group{128}>> auto w = quantize<qint4>(x, hqq{.iterations = 40}, {.group = 32});       group chosen at run time
-//     static constexpr auto w = quantize<qint4, axis::first, group{8}>(a);     from an array float[R][C]: flash, no
-//     heap
+//     auto w = quantize<qint4, axis::first, group{128}>(x);                result<QTensor<qint4, axis::first, group{128}>>
+//     auto w = quantize<qint4>(x, hqq{.iterations = 40}, {.group = 32});   group chosen at run time
+//     static constexpr auto w = quantize<qint4, axis::first, group{8}>(a); from an array float[R][C]: flash, no heap
 //
 // The stored scale (of the input's type: f32, f16, bf16) computes the codes; all arithmetic is f32.
 #pragma once
@@ -123,6 +122,7 @@ result<QTensor<Q, Axis, Group>> quantize(tensor_view<S const> x, O const& optimi
     static_assert(
         SubByteQType<Q> ? AffineOptimizer<O, Q, S> : SymmetricOptimizer<O, Q, S>,
         "quanto: this optimizer cannot choose scales for this qtype (8 bits: absmax; 2 and 4 bits: max_range, hqq)");
+    if (x.size() != x.shape().numel()) return error(errc::invalid_argument, "quantize: an empty tensor");
     qtensor_parts parts;
     parts.shape = x.shape();
     parts.layout = grouping(x.shape(), Axis, Group == dynamic_group ? quanto::group{options.group} : Group);

@@ -1,10 +1,10 @@
 // QTensor<Q, Axis, Group> = codes of qtype Q in the portable planar layout, a scale per group and, for 2 and 4 bits, a
 // shift or an integer zero point per group.
 //
-//     QTensor<qint4, axis::first, group{128}>                        shape known at run time; owns, shares or borrows
-//     memory QTensor<qint4, axis::first, group{8}, static_extents<4, 8>>    literal type without heap: constexpr, flash
-//     any_qtensor                                                    the qtype, too, known at run time; axis::first
-//     qtensor_view<Q>                                                what kernels read: any of the above
+//     QTensor<qint4, axis::first, group{128}>        shape known at run time; owns, shares or borrows memory
+//     QTensor<qint4, axis::first, group{8}, static_extents<4, 8>>    literal type without heap: constexpr, flash
+//     any_qtensor                                    the qtype, too, known at run time; axis::first
+//     qtensor_view<Q>                                what kernels read: any of the above
 #pragma once
 
 #include <cstddef>

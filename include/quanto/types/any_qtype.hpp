@@ -1,5 +1,5 @@
 // any_qtype = one of the six qtypes, known at run time: what a file's "qint4" becomes, and back.
-//     any_qtype q = qint4{};   q.name() == "qint4"   visit(q, []<class Q>(Q) { ... })
+//     any_qtype q = qint4{};   q.name() == "qint4"   q.visit([]<class Q>(Q) { ... })
 #pragma once
 
 #include <cstdint>

@@ -37,28 +37,16 @@ struct calibration_options {
 template <nn::ModuleTree M>
 class Calibration {
 public:
-    explicit Calibration(M& model, calibration_options const& options = {})
-        : model_(model), streamline_(options.streamline) {
-        each_state([&](std::string_view name, auto& module) {
-            auto const& state = module.activation;
-            names_.emplace_back(name);
-            auto& r = recorders_.emplace_back(nn::recorder{.type = *state.type, .observes = options.observer});
-            if constexpr (requires { module.weight.type(); }) r.scale_type = module.weight.type();
-            r.momentum = options.momentum;
-            r.input_momentum = options.input_momentum.value_or(options.momentum);
-            r.percentile = options.percentile;
-            r.outer = state.recorder.get();
-            if (options.restart) return;
-            r.input_scale = r.outer != nullptr ? r.outer->input_scale : state.input_scale;
-            r.output_scale = r.outer != nullptr ? r.outer->output_scale : state.output_scale;
+    explicit Calibration(M& model, calibration_options const& options = {}) : streamline_(options.streamline) {
+        nn::for_each_module(model, [&]<class N>(std::string_view name, N& module) {
+            if constexpr (nn::Quantizable<N>) add(name, module, options);
         });
         log_ = new nn::reader_log(recorders_.size());
-        std::size_t i = 0;
-        each_state([&](std::string_view, auto& module) {
+        for (std::size_t i = 0; i != recorders_.size(); ++i) {
             log_->owners.retain();
             recorders_[i].self = nn::activation_source(log_, i);
-            module.activation.recorder.lend(&recorders_[i++]);
-        });
+            states_[i]->recorder.lend(&recorders_[i]);
+        }
         keep_log_ = nn::activation_source(log_, 0);
     }
     Calibration(Calibration const&) = delete;
@@ -74,29 +62,38 @@ public:
         finished_ = true;
         std::optional<error> problem;
         bool seen = recorders_.empty();
-        std::size_t i = 0;
-        each_state([&](std::string_view name, auto& module) {
+        for (std::size_t i = 0; i != recorders_.size(); ++i) {
             auto& r = recorders_[i];
-            auto& state = module.activation;
+            auto& state = *states_[i];
             take_back(state, r);
             bool const ran = r.output_values.magnitudes.total() != 0 || r.input_values.magnitudes.total() != 0;
+            bool const same = state.type == r.type && !state.is_dynamic();
             seen = seen || ran || r.problem;
-            if (ran) store(state, r, i);
-            if (r.problem && !problem) problem = r.problem->within(name);
-            report.rows.push_back(row_of(state, r, i++, ran));
-        });
+            if (ran && same) store(state, r, i);
+            if (r.problem && !problem) problem = r.problem->within(names_[i]);
+            report.rows.push_back(row_of(state, r, i, ran, same));
+        }
         if (problem) return *problem;
         if (!seen) return error(errc::missing, "nothing passed through the model while it was calibrated");
         return report;
     }
 
 private:
-    template <class F>
-    void each_state(F&& f) {
-        nn::for_each_module(model_, [&]<class N>(std::string_view name, N& module) {
-            if constexpr (nn::Quantizable<N>)
-                if (module.activation.type && !module.activation.is_dynamic()) f(name, module);
-        });
+    template <class N>
+    void add(std::string_view name, N& module, calibration_options const& options) {
+        nn::activation_state& state = module.activation;
+        if (!state.type || state.is_dynamic()) return;
+        names_.emplace_back(name);
+        states_.push_back(&state);
+        auto& r = recorders_.emplace_back(nn::recorder{.type = *state.type, .observes = options.observer});
+        if constexpr (requires { module.weight.type(); }) r.scale_type = module.weight.type();
+        r.momentum = options.momentum;
+        r.input_momentum = options.input_momentum.value_or(options.momentum);
+        r.percentile = options.percentile;
+        r.outer = state.recorder.get();
+        if (options.restart) return;
+        r.input_scale = r.outer != nullptr ? r.outer->input_scale : state.input_scale;
+        r.output_scale = r.outer != nullptr ? r.outer->output_scale : state.output_scale;
     }
 
     // Out of the chain of scopes around this module; they may end in any order.
@@ -116,14 +113,15 @@ private:
         r.outer->output_scale = r.output_scale;
     }
 
-    calibration_report::row row_of(nn::activation_state const& state, nn::recorder const& r, std::size_t i,
-                                   bool ran) const {
+    calibration_report::row row_of(nn::activation_state const& state, nn::recorder const& r, std::size_t i, bool ran,
+                                   bool same) const {
         calibration_report::row row{names_[i], r.type};
         row.input = detail::side_of(r.input_values, state.input_scale, r.type);
         row.output = detail::side_of(r.output_values, state.output_scale, r.type);
         row.output_quantized = state.quantize_output && state.output_scale.has_value();
         std::size_t const reader = log_->readers[i];
-        row.why = !ran                                ? "nothing passed through it"
+        row.why = !same                               ? "it was quantized otherwise meanwhile"
+                  : !ran                              ? "nothing passed through it"
                   : !state.output_scale               ? "only zeros were seen"
                   : !streamline_                      ? "streamlining is off"
                   : reader == nn::reader_log::none    ? "nothing reads its codes"
@@ -132,8 +130,8 @@ private:
         return row;
     }
 
-    M& model_;
     std::vector<nn::recorder> recorders_;
+    std::vector<nn::activation_state*> states_;  // of the modules that they are lent to
     std::vector<std::string> names_;
     nn::reader_log* log_ = nullptr;
     nn::activation_source keep_log_;

@@ -1,8 +1,8 @@
 // Loading: the tensors of a file become the parameters of a model, without a copy. Everything is checked before
 // anything changes: on an error the model is what it was. Quantized weights are then prepared (prepare.hpp).
 //     load_state(model, file)         float checkpoints; weights that are marked are quantized, marks stay
-//     requantize(model, file, map)    quantized models: the map says what is quantized (files of Python quanto, and
-//     ours) load(model, directory)          what save() wrote, or Python: model.safetensors and quantization_map.json
+//     requantize(model, file, map)    quantized models, of Python quanto and ours: the map says what is quantized
+//     load(model, directory)          what save() wrote, or Python: model.safetensors and quantization_map.json
 #pragma once
 
 #include <string>

@@ -15,6 +15,8 @@ QUANTO_BODY result<module_record> parse_module_record(std::string_view text) {
         if (key == "weights" || key == "activations") {
             auto const type = any_qtype::from_name(value);
             if (!type) return error(errc::invalid_argument, "unknown qtype ", value);
+            if (key == "activations" && type->bits() != 8)
+                return error(errc::invalid_argument, "activations cannot be ", value);
             (key == "weights" ? record.weights : record.activations) = type;
         } else if (key == "group") {
             std::size_t n = 0;
@@ -34,6 +36,8 @@ QUANTO_BODY result<module_record> parse_module_record(std::string_view text) {
             return error(errc::unsupported, word, " is unknown to this version");
         }
     }
+    if (record.group.value_or(0) != 0 && record.weights && record.weights->bits() == 8)
+        return error(errc::invalid_argument, record.weights->name(), " has no groups of ", *record.group);
     return record;
 }
 

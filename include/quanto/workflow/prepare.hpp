@@ -70,7 +70,8 @@ std::vector<explanation> explain(M const& model, nn::context const& where = {}, 
             if (!w.has_values()) return;
             auto input = where.accuracy == product_accuracy::exact ? product_input::f32 : product_input::dynamic_int8;
             if constexpr (nn::Quantizable<N>)
-                if (module.activation.type && module.activation.type->template is<qint8>()) input = product_input::int8;
+                if (auto const& a = module.activation; a.type && a.type->template is<qint8>())
+                    if (a.is_dynamic() || a.input_scale) input = product_input::int8;
             kernel_choice choice{"matmul", where.backend.name(), "a float weight"};
             if (w.prepared() != nullptr && where.backend.reads_panels())
                 choice = where.backend.explain_matmul(rows, *w.prepared(), input);

@@ -25,7 +25,7 @@ struct tuner_options {
     std::size_t shards = 4;
     std::optional<executor_ref> executor{};  // runs the shards, so a backend here must not use it
     std::optional<backend_ref> backend{};
-    memory_ref memory{};  // with an executor: of any thread
+    memory_ref memory{};  // the parameters stay in it; with an executor: of any thread
 };
 
 }  // namespace quanto::inline v0

@@ -5,10 +5,10 @@
 // A tile is M rows of x, one line of w after the other: digit i of x[m][4q + t] is byte t of dword (q * M + m) * D + i,
 // q counting the quads of all lines. Elements beyond a group's end are 0. Beside them, per block,
 //     D > 1: s[m]      then for qint8: -128 * (sum of each digit), int32; else: the sum of the codes, float, times s if
-//     D > 1
+//                      D > 1
+// so that the unsigned codes of qint8 and the shifts cost one operation per block.
 // Where digits are words, of int16, 256 above is 4096, D is 1 or 2, digits of float x are in -2048 .. 2047, and
 // elements 4q + t and 4q + t + 2 are the words of dword ((2q + t) * M + m) * D + i, t = 0, 1.
-// so that the unsigned codes of qint8 and the shifts cost one operation per block.
 #pragma once
 
 #include <cstddef>

@@ -7,8 +7,7 @@
 //     code line c    byte 4r + t belongs to row r; elements k counted from the start of the group:
 //         8 bits     code[r][4c + t], qint8 with its top bit flipped (code + 128, unsigned), float8 as it is
 //         4 bits     code[r][8c + t] | code[r][8c + 4 + t] << 4
-//         2 bits     code[r][16c + t] | code[r][16c + 4 + t] << 2 | code[r][16c + 8 + t] << 4 | code[r][16c + 12 + t]
-//         << 6
+//         2 bits     the same with four codes: 16c + t, 16c + 4 + t << 2, 16c + 8 + t << 4, 16c + 12 + t << 6
 // So quad q of a group (elements 4q .. 4q + 3) is field q % F of line q / F, F = 8 / bits. A group ends with codes of
 // value 0 up to a whole line; a product pads x with 0 there. One product with a panel reads one stream of memory.
 #pragma once
