@@ -1,5 +1,6 @@
 // What this machine can do at most, measured next to what is compared with it:
 //     read_dram, read_l2, read_l1   bytes that a plain loop reads in order           GB/s
+//     int4_encode, int4_decode      floats that the plainest AVX-512 loop quantizes to int4 in groups of 128, and back
 //     fma_f32                       multiplications and additions of float32          GOP/s
 //     dot_bf16                      those of vdpbf16ps: pairs of bfloat16 into float32
 //     dot_int8                      those of vpdpbusd: fours of bytes into int32
@@ -22,14 +23,26 @@
 
 namespace benchmarks {
 
-enum class limit : std::uint8_t { none, read_dram, read_l2, read_l1, fma_f32, dot_bf16, dot_int8, dot_int8_256 };
+enum class limit : std::uint8_t {
+    none,
+    read_dram,
+    read_l2,
+    read_l1,
+    int4_encode,
+    int4_decode,
+    fma_f32,
+    dot_bf16,
+    dot_int8,
+    dot_int8_256
+};
 
 constexpr std::string_view name(limit what) {
-    constexpr std::string_view names[] = {"-",       "DRAM read", "L2 read",  "L1 read",
-                                          "f32 FMA", "bf16 dot",  "int8 dot", "int8 dot, 256 bit"};
+    constexpr std::string_view names[] = {
+        "-",       "DRAM read", "L2 read",  "L1 read",          "int4 encode loop", "int4 decode loop",
+        "f32 FMA", "bf16 dot",  "int8 dot", "int8 dot, 256 bit"};
     return names[static_cast<std::size_t>(what)];
 }
-constexpr bool is_bandwidth(limit what) { return what >= limit::read_dram && what <= limit::read_l1; }
+constexpr bool is_bandwidth(limit what) { return what >= limit::read_dram && what <= limit::int4_decode; }
 
 // Memory in huge pages, a std::pmr-like resource: a loop over many megabytes then measures memory, not page tables.
 struct huge_pages {
@@ -77,6 +90,45 @@ QUANTO_TARGET_BEGIN("avx2,fma,avx512f")
 namespace avx512 {
 BENCHMARKS_READ_LOOP(64)
 }
+QUANTO_TARGET_END
+
+// Groups of 128 floats to codes, first and second half in one byte, and back. min and max per group, no division.
+QUANTO_TARGET_BEGIN(QUANTO_AVX512)
+namespace avx512 {
+QUANTO_INTRINSICS_BEGIN
+inline void int4_encode(float const* x, std::size_t n, std::uint8_t* codes, float* scale, float* low) {
+    for (std::size_t g = 0; g != n / 128; ++g, x += 128, codes += 64) {
+        __m512 v[8];
+        for (std::size_t i = 0; i != 8; ++i) v[i] = _mm512_loadu_ps(x + 16 * i);
+        __m512 least = v[0], most = v[0];
+        for (std::size_t i = 1; i != 8; ++i) least = _mm512_min_ps(least, v[i]), most = _mm512_max_ps(most, v[i]);
+        low[g] = _mm512_reduce_min_ps(least);
+        scale[g] = (_mm512_reduce_max_ps(most) - low[g]) / 15.0f;
+        __m512 const by = _mm512_set1_ps(scale[g] > 0 ? 1 / scale[g] : 0), from = _mm512_set1_ps(low[g]);
+        for (std::size_t i = 0; i != 4; ++i) {
+            __m512i const a = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(v[i], from), by));
+            __m512i const b = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(v[i + 4], from), by));
+            __m128i const bytes = _mm512_cvtepi32_epi8(_mm512_or_si512(a, _mm512_slli_epi32(b, 4)));
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + 16 * i), bytes);
+        }
+    }
+}
+inline void int4_decode(std::uint8_t const* codes, float const* scale, float const* low, std::size_t n, float* y) {
+    __m512i const mask = _mm512_set1_epi32(15);
+    for (std::size_t g = 0; g != n / 128; ++g, codes += 64, y += 128) {
+        __m512 const s = _mm512_set1_ps(scale[g]), a = _mm512_set1_ps(low[g]);
+        for (std::size_t i = 0; i != 4; ++i) {
+            __m128i const bytes = _mm_loadu_si128(reinterpret_cast<__m128i const*>(codes + 16 * i));
+            __m512i const b = _mm512_cvtepu8_epi32(bytes);
+            __m512 const first = _mm512_cvtepi32_ps(_mm512_and_si512(b, mask));
+            __m512 const second = _mm512_cvtepi32_ps(_mm512_srli_epi32(b, 4));
+            _mm512_storeu_ps(y + 16 * i, _mm512_fmadd_ps(first, s, a));
+            _mm512_storeu_ps(y + 64 + 16 * i, _mm512_fmadd_ps(second, s, a));
+        }
+    }
+}
+QUANTO_INTRINSICS_END
+}  // namespace avx512
 QUANTO_TARGET_END
 
 // Twelve independent chains of one instruction, `rounds` links each.
@@ -128,6 +180,7 @@ public:
 
     bool has(limit what) const {
         if (what == limit::none) return false;
+        if (what == limit::int4_encode || what == limit::int4_decode) return isa_ == quanto::isa::avx512;
         if (what == limit::dot_int8) return has_int8_;
         if (what == limit::dot_bf16) return has_bf16_;
         return is_bandwidth(what) || isa_ != quanto::isa::portable;
@@ -142,7 +195,8 @@ public:
     }
 
 private:
-    static constexpr std::size_t rounds = 600'000, l1 = 16 << 10, l2 = 512 << 10, dram = std::size_t{64} << 20;
+    static constexpr std::size_t rounds = 600'000, l1 = 16 << 10, l2 = 512 << 10, dram = std::size_t{64} << 20,
+                                 int4 = 160 * 4096;
 
     double work(limit what) const {
         double const chains = 12.0 * static_cast<double>(rounds);
@@ -154,6 +208,9 @@ private:
                 return static_cast<double>(l2) * 400;
             case limit::read_l1:
                 return static_cast<double>(l1) * 24'000;
+            case limit::int4_encode:
+            case limit::int4_decode:
+                return static_cast<double>(int4 * sizeof(float)) * 40;
             case limit::fma_f32:
                 return chains * (wide ? 32 : 16);
             case limit::dot_bf16:
@@ -178,6 +235,14 @@ private:
         if (what == limit::read_l1)
             for (int i = 0; i != 24'000; ++i) read(mine, l1);
 #if QUANTO_TARGETS_X86
+        if (what == limit::int4_encode || what == limit::int4_decode) {
+            auto* const x = reinterpret_cast<float*>(buffer_ + thread * (buffer_bytes / threads));
+            float *const scale = x + int4, *const low = scale + int4 / 128;
+            auto* const codes = reinterpret_cast<std::uint8_t*>(low + int4 / 128);
+            for (int i = 0; i != 40; ++i)
+                what == limit::int4_encode ? detail::avx512::int4_encode(x, int4, codes, scale, low)
+                                           : detail::avx512::int4_decode(codes, scale, low, int4, x);
+        }
         if (what == limit::fma_f32) isa_ == quanto::isa::avx512 ? detail::fma_512(rounds) : detail::fma_256(rounds);
         if (what == limit::dot_bf16) detail::bf16_512(rounds);
         if (what == limit::dot_int8) detail::int8_512(rounds);

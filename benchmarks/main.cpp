@@ -104,6 +104,7 @@ int main(int argc, char** argv) {
 
     table t(seconds);
     add_panel_products(t);
+    add_conversions(t);
     add_convolutions(t);
     add_convolution_peers(t);
     add_float_products(t);

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include <quanto/backend/backend.hpp>
+#include <quanto/kernels/isa.hpp>
 
 namespace quanto::inline v0 {
 
@@ -31,6 +32,7 @@ class backend_ref {
                         entry<qfloat8_e4m3fnuz>,
                         entry<qfloat8_e5m2> {
         std::string_view (*name)(void const*) noexcept;
+        isa (*target)(void const*) noexcept;
         dense<float> f32;
         void (*int8)(void const*, matrix_view<std::int8_t const>, float, qtensor_view<qint8> const&,
                      matrix_view<float>) noexcept;
@@ -72,6 +74,12 @@ class backend_ref {
                      entry_of<From, qfloat8_e4m3fnuz>,
                      entry_of<From, qfloat8_e5m2>,
                      [](void const* b) noexcept -> std::string_view { return From::get(b).name(); },
+                     []([[maybe_unused]] void const* b) noexcept {
+                         if constexpr (requires(B const& backend) { isa{backend.target()}; })
+                             return From::get(b).target();
+                         else
+                             return choose_isa().target;
+                     },
                      [](void const* b, matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y,
                         [[maybe_unused]] memory_ref workspace) noexcept {
                          if constexpr (StorageBackend<B>)
@@ -148,6 +156,9 @@ public:
     }
 
     std::string_view name() const noexcept { return operations_->name(backend_); }
+    // The instruction set of kernels that are no backend's, like those of quantizing: the one that the backend names as
+    // its target(), else the best of this processor.
+    isa target() const noexcept { return operations_->target(backend_); }
 
     template <QType Q>
     void matmul(matrix_view<float const> x, qtensor_view<Q> const& w, matrix_view<float> y) const noexcept {

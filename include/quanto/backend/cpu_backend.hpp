@@ -26,6 +26,10 @@ public:
     explicit cpu_backend(cpu_options const& options = {}) noexcept
         : executor_(options.executor), isa_(choose_isa(options.force_isa)) {}
     static constexpr std::string_view name() noexcept { return "cpu"; }
+    isa target() const noexcept {
+        if constexpr (static_isa) return detect_isa();
+        return isa_.target;
+    }
 
     template <QType Q>
     void matmul(matrix_view<float const> x, qtensor_view<Q> const& w, matrix_view<float> y) const noexcept;

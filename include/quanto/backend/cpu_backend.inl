@@ -12,13 +12,9 @@ namespace quanto::inline v0 {
 struct cpu_backend::products {
     std::optional<executor_ref> const& executor;
     isa_choice const& choice;
+    isa target;
 
-    explicit products(cpu_backend const& b) noexcept : executor(b.executor_), choice(b.isa_) {}
-
-    isa target() const noexcept {
-        if constexpr (static_isa) return detect_isa();
-        return choice.target;
-    }
+    explicit products(cpu_backend const& b) noexcept : executor(b.executor_), choice(b.isa_), target(b.target()) {}
 
     template <QType W>
     void multiply(matrix_view<float const> x, qtensor_view<W> const& w, matrix_view<float> y) const noexcept {
@@ -26,7 +22,7 @@ struct cpu_backend::products {
         detail::weight_rows<W> const rows_of_w(w);
         for_rows(y, x.cols, [&](row_range rows) {
             for_each_matmul_kernel_of<W>([&]<class K>(K) {
-                if (K::target == target()) K::run(x, rows_of_w, y, rows);
+                if (K::target == target) K::run(x, rows_of_w, y, rows);
             });
         });
     }
@@ -34,7 +30,7 @@ struct cpu_backend::products {
                   matrix_view<float> y) const noexcept {
         if (x.cols == 0) return matmul_reference(x, x_scale, w, y);
         detail::weight_rows<qint8> const rows_of_w(w);
-        for_rows(y, x.cols, [&](row_range rows) { matmul_int8(target(), x, x_scale, rows_of_w, y, rows); });
+        for_rows(y, x.cols, [&](row_range rows) { matmul_int8(target, x, x_scale, rows_of_w, y, rows); });
     }
     template <FloatStorage W>
     void multiply(matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y,
@@ -42,7 +38,7 @@ struct cpu_backend::products {
         if (x.cols == 0) return matmul_reference(x, w, y);
         bool const threads = executor && !is_small(y.rows, y.cols, x.cols);
         auto const run_tasks = [&](std::size_t n, auto const& task) { run(n, threads && n > 1, task); };
-        dense_matmul(target(), x, w, y, threads ? executor->concurrency() : 1, run_tasks, workspace);
+        dense_matmul(target, x, w, y, threads ? executor->concurrency() : 1, run_tasks, workspace);
     }
     template <class T>
     result<success> multiply(detail::panel_operands<T> const& o, product_input input) const noexcept {
@@ -64,7 +60,7 @@ struct cpu_backend::products {
         if (!c.layout.pads_little() || c.layout.size() == 0) return false;
         std::size_t const places = c.images * c.layout.out.area();
         bool const threads = executor && !is_small(places, c.outputs, c.layout.size());
-        auto const done = dense_convolution(target(), c, threads ? executor->concurrency() : 1,
+        auto const done = dense_convolution(target, c, threads ? executor->concurrency() : 1,
                                             [&](std::size_t n, auto const& task) { run(n, threads && n > 1, task); });
         if (!done) return done.error();
         return true;
@@ -152,7 +148,7 @@ template <QType Q>
 kernel_choice cpu_backend::explain_matmul(std::size_t, qtensor_view<Q> const&) const noexcept {
     kernel_choice choice{"matmul", {}, isa_.reason};
     for_each_matmul_kernel_of<Q>([&]<class K>(K) {
-        if (K::target == products(*this).target()) choice.kernel = K::name;
+        if (K::target == target()) choice.kernel = K::name;
     });
     return choice;
 }

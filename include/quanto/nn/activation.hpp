@@ -166,7 +166,7 @@ private:
     void dequantize_into(float* out) const noexcept {
         type_->visit([&]<class Q>(Q) {
             if constexpr (ActivationQType<Q>) {
-                vectorized const by;
+                vectorized const by(where().backend.target());
                 if (!has_row_scales()) return by.decode<Q>(codes_.data(), codes_.size(), scale_, out);
                 for (std::size_t r = 0, i = 0, n = codes_.cols(); r != codes_.rows(); ++r, i += n)
                     by.decode<Q>(codes_.data() + i, n, row_scales_[r], out + i);
@@ -236,7 +236,8 @@ inline Activation quantize_activation(Activation const& x, any_qtype type, float
     if (!codes) return codes.error();
     if (scale > 0.0f)
         type.visit([&]<class Q>(Q) {
-            if constexpr (ActivationQType<Q>) vectorized().encode<Q>(x.values().data(), x.size(), scale, codes->data());
+            if constexpr (ActivationQType<Q>)
+                vectorized(x.where().backend.target()).encode<Q>(x.values().data(), x.size(), scale, codes->data());
         });
     return detail::straight_through(x, Activation(type, std::move(*codes), scale, x.where_pointer()), learned);
 }
@@ -249,7 +250,7 @@ enum class activation_scaling : std::uint8_t { calibrated, per_tensor, per_row }
 // Precondition: type.bits() == 8, scaling is not calibrated.
 inline Activation quantize_dynamic(Activation const& x, any_qtype type, activation_scaling scaling) {
     if (!x || x.is_quantized()) return x;
-    vectorized const by;
+    vectorized const by(x.where().backend.target());
     auto const scale_of = [&](float absmax) { return type.visit([&]<class Q>(Q) { return absmax / Q::qmax; }); };
     auto const problem = [&] {
         return *quanto::detail::not_finite(x.values().view(), "dynamic quantization: the value");
