@@ -22,17 +22,16 @@ template <QType Q>
 struct weight {
     Tensor<float> x = random_values(rows, cols, 1);
     grouping layout;
-    std::vector<float> scale, shift, values;
-    std::vector<std::uint8_t> codes;
+    Tensor<float> scale, shift, values{x.shape()};
+    Tensor<std::uint8_t> codes;
     QTensor<Q> expected;
     vectorized by{};
 
     explicit weight(std::size_t group)
         : layout(x.shape(), axis::first, quanto::group{group}),
-          scale(layout.groups()),
-          shift(layout.groups()),
-          values(x.size()),
-          codes(planar_packing<Q::bits>{layout.code_rows(), layout.code_cols()}.bytes()),
+          scale(extents{layout.groups()}),
+          shift(extents{layout.groups()}),
+          codes(extents{planar_packing<Q::bits>{layout.code_rows(), layout.code_cols()}.bytes()}),
           expected(*quantize<Q>(x, default_optimizer<Q>{}, {.group = group})) {}
 };
 

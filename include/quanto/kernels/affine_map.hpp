@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include <quanto/tensor/qtensor.hpp>
 
@@ -13,14 +14,26 @@ struct affine_map {
     std::int32_t zero_point = 0;
 };
 
+// maps[i] of group first + i.
 template <QType Q>
-affine_map map_of_group(qtensor_view<Q> const& w, std::size_t g) noexcept {
-    if constexpr (SubByteQType<Q>) {
-        if (w.integer_zero_point) return {w.scale(g), 0.0f, w.zero_point(g)};
-        return {w.scale(g), any_tensor::load(w.scale_type, w.shifts, g), 0};
-    } else {
-        return {w.scale(g)};
-    }
+void load_maps(qtensor_view<Q> const& w, std::size_t first, std::size_t count, affine_map* maps) noexcept {
+    auto const load = [&]<class S>(S) {
+        for (std::size_t i = 0; i != count; ++i) {
+            S scale, shift{};
+            std::memcpy(&scale, w.scales + (first + i) * sizeof(S), sizeof(S));
+            if (SubByteQType<Q> && !w.integer_zero_point)
+                std::memcpy(&shift, w.shifts + (first + i) * sizeof(S), sizeof(S));
+            maps[i] = {static_cast<float>(scale), static_cast<float>(shift)};
+        }
+    };
+    if (w.scale_type == dtype::f32)
+        load(float{});
+    else if (w.scale_type == dtype::f16)
+        load(float16{});
+    else
+        load(bfloat16{});
+    for (std::size_t i = 0; SubByteQType<Q> && w.integer_zero_point && i != count; ++i)
+        maps[i].zero_point = w.zero_point(first + i);
 }
 
 }  // namespace quanto::inline v0

@@ -18,25 +18,29 @@ struct element_run {
     bool starts_group;
 };
 
-// f(run) for all runs, of at most `most` groups, in the order of the elements, while it returns true.
-// Precondition: not along axis::last.
+// f(run) for all runs of elements [begin, end), of at most `most` groups, in the order of the elements, while it
+// returns true. Precondition: not along axis::last.
 template <int Bits, class F>
-bool for_each_run(grouping const& layout, std::size_t most, F const& f) noexcept {
+bool for_each_run(grouping const& layout, std::size_t begin, std::size_t end, std::size_t most, F const& f) noexcept {
     auto const least = [](std::size_t a, std::size_t b) { return a < b ? a : b; };
-    std::size_t const numel = layout.numel(), full = layout.group_size();
+    std::size_t const full = layout.group_size(), length = layout.length();
     std::size_t const plane = planar_packing<Bits>{layout.code_rows(), layout.code_cols()}.bytes();
-    std::size_t const line = layout.is_ragged() ? layout.length() : numel;  // what the last, shorter group ends
-    for (std::size_t element = 0, group = 0, done = 0; element != numel;) {
-        std::size_t const byte = element % plane, line_left = line - element % line;
-        std::size_t const groups = done != 0 ? 0 : least(most, least(line_left, plane - byte) / full);
+    std::size_t const line = layout.is_ragged() ? length : layout.numel();  // what the last, shorter group ends
+    for (std::size_t element = begin; element < end;) {
+        std::size_t const byte = element % plane, at = element % length, done = at % full;
+        std::size_t const line_left = line - element % line, room = least(plane - byte, end - element);
+        std::size_t const groups = done != 0 ? 0 : least(most, least(line_left, room) / full);
         std::size_t const left = least(full - done, line_left);
-        element_run r{group,    element, byte, full, groups, done + left, static_cast<int>(element / plane) * Bits,
-                      done == 0};
-        if (groups == 0) r.count = 1, r.size = least(left, plane - byte);
+        element_run r{.group = element / length * layout.groups_per_line() + at / full,
+                      .element = element,
+                      .byte = byte,
+                      .size = groups != 0 ? full : least(left, room),
+                      .count = groups != 0 ? groups : 1,
+                      .group_size = done + left,
+                      .position = static_cast<int>(element / plane) * Bits,
+                      .starts_group = done == 0};
         if (!f(r)) return false;
         element += r.size * r.count;
-        done = r.size == left || groups != 0 ? 0 : done + r.size;
-        if (done == 0) group += r.count;
     }
     return true;
 }
@@ -132,25 +136,26 @@ bool quantize_by_range(isa target, grouped_values<S> x, range_rule const& rule, 
     float_reader<S> floats(target);
     quantize_functions<Q> const kernels(target);
     affine_map map;
-    return for_each_run<Q::bits>(x.layout, floats.most_groups(x.layout.group_size()), [&](element_run const& r) {
-        S const* const values = x.data + r.element;
-        if (r.size == r.group_size && floats.fits(r.size)) {
-            bool good = true;
-            floats(values, r.size, r.count, [&](float const* v, std::size_t size, std::size_t count, std::size_t) {
-                good = kernels.by_range(v, size, count, rule, r.position, scale + r.group, shift + r.group,
-                                        codes + r.byte);
+    return for_each_run<Q::bits>(
+        x.layout, 0, x.layout.numel(), floats.most_groups(x.layout.group_size()), [&](element_run const& r) {
+            S const* const values = x.data + r.element;
+            if (r.size == r.group_size && floats.fits(r.size)) {
+                bool good = true;
+                floats(values, r.size, r.count, [&](float const* v, std::size_t size, std::size_t count, std::size_t) {
+                    good = kernels.by_range(v, size, count, rule, r.position, scale + r.group, shift + r.group,
+                                            codes + r.byte);
+                });
+                return good;
+            }
+            if (r.starts_group && (!is_finite(range_of<qint8>(floats, target, values, r.group_size).high) ||
+                                   !map_of_range<Q>(range_of<Q>(floats, target, values, r.group_size), rule,
+                                                    scale[r.group], shift[r.group], map)))
+                return false;
+            floats(values, r.size, 1, [&](float const* v, std::size_t size, std::size_t, std::size_t at) {
+                kernels.run(v, size, 1, &map, r.position, codes + r.byte + at);
             });
-            return good;
-        }
-        if (r.starts_group && (!is_finite(range_of<qint8>(floats, target, values, r.group_size).high) ||
-                               !map_of_range<Q>(range_of<Q>(floats, target, values, r.group_size), rule, scale[r.group],
-                                                shift[r.group], map)))
-            return false;
-        floats(values, r.size, 1, [&](float const* v, std::size_t size, std::size_t, std::size_t at) {
-            kernels.run(v, size, 1, &map, r.position, codes + r.byte + at);
+            return true;
         });
-        return true;
-    });
 }
 
 template <QType Q, FloatStorage S>
@@ -161,27 +166,52 @@ bool quantize_by_scale(isa target, grouped_values<S> x, bool integer_zero_point,
     quantize_functions<Q> const kernels(target);
     affine_map maps[run_groups];
     std::size_t const fitting = floats.most_groups(x.layout.group_size());
-    return for_each_run<Q::bits>(x.layout, fitting < run_groups ? fitting : run_groups, [&](element_run const& r) {
-        for (std::size_t i = 0; r.starts_group && i != r.count; ++i)
-            if (!complete_map<Q>(integer_zero_point, scale[r.group + i], shift[r.group + i], maps[i])) return false;
-        floats(x.data + r.element, r.size, r.count,
-               [&](float const* v, std::size_t size, std::size_t count, std::size_t at) {
-                   kernels.run(v, size, count, maps, r.position, codes + r.byte + at);
-               });
-        return true;
-    });
+    return for_each_run<Q::bits>(
+        x.layout, 0, x.layout.numel(), fitting < run_groups ? fitting : run_groups, [&](element_run const& r) {
+            for (std::size_t i = 0; r.starts_group && i != r.count; ++i)
+                if (!complete_map<Q>(integer_zero_point, scale[r.group + i], shift[r.group + i], maps[i])) return false;
+            floats(x.data + r.element, r.size, r.count,
+                   [&](float const* v, std::size_t size, std::size_t count, std::size_t at) {
+                       kernels.run(v, size, count, maps, r.position, codes + r.byte + at);
+                   });
+            return true;
+        });
+}
+
+// The groups of all fields of the first bytes together; returns how many bytes that were: none, where groups do not
+// end with the planes.
+template <QType Q>
+std::size_t dequantize_planes(isa target, qtensor_view<Q> const& w, float* out) noexcept {
+    constexpr std::size_t fields = 8 / Q::bits;
+    std::size_t const numel = w.layout.numel(), plane = w.packing().bytes(), size = w.layout.group_size();
+    if (w.layout.is_ragged() || plane % size != 0 || numel <= (fields - 1) * plane) return 0;
+    auto const planes = with_isa(target, []<isa I>(isa_constant<I>) { return &dequantize_kernel<Q, I>::planes; });
+    affine_map maps[fields][run_groups];
+    std::size_t const groups = numel / size - (fields - 1) * (plane / size);
+    for (std::size_t g = 0; g < groups; g += run_groups) {
+        std::size_t const count = groups - g < run_groups ? groups - g : run_groups;
+        for (std::size_t f = 0; f != fields; ++f) load_maps(w, f * (plane / size) + g, count, maps[f]);
+        planes(w.codes + g * size, size, count, maps[0], run_groups, out + g * size, plane);
+    }
+    return groups * size;
 }
 
 template <QType Q>
 void dequantize_groups(isa target, qtensor_view<Q> const& w, float* out) noexcept {
+    std::size_t const numel = w.layout.numel(), plane = w.packing().bytes();
+    if (numel == 0) return;
     floating_point_guard const guard;
     auto const dequantize = dequantize_function<Q>(target);
     affine_map maps[run_groups];
-    for_each_run<Q::bits>(w.layout, run_groups, [&](element_run const& r) {
-        for (std::size_t i = 0; r.starts_group && i != r.count; ++i) maps[i] = map_of_group(w, r.group + i);
-        dequantize(w.codes + r.byte, r.size, r.count, maps, r.position, out + r.element);
-        return true;
-    });
+    std::size_t done = 0;
+    if constexpr (SubByteQType<Q>) done = dequantize_planes(target, w, out);
+    for (std::size_t first = 0; first < numel; first += plane)
+        for_each_run<Q::bits>(w.layout, first + done, numel - first < plane ? numel : first + plane, run_groups,
+                              [&](element_run const& r) {
+                                  load_maps(w, r.group, r.count, maps);
+                                  dequantize(w.codes + r.byte, r.size, r.count, maps, r.position, out + r.element);
+                                  return true;
+                              });
 }
 
 template <ActivationQType Q>

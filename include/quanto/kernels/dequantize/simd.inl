@@ -20,13 +20,16 @@ struct decoder {
     explicit decoder(affine_map const& m) noexcept : map(m) {}
 #endif
 
-    QUANTO_KERNEL_INLINE vf operator()(std::uint8_t const* codes, int position) const noexcept {
+    QUANTO_KERNEL_INLINE static vi load(std::uint8_t const* codes) noexcept {
+        return load_bytes < Q::bits == 8 && !Q::is_floating_point > (codes);
+    }
+    QUANTO_KERNEL_INLINE vf operator()(vi bytes, int position) const noexcept {
         if constexpr (Q::is_floating_point) {
-            return decode_small<typename Q::format>(load_bytes<false>(codes)) * map.scale;
+            return decode_small<typename Q::format>(bytes) * map.scale;
         } else if constexpr (Q::bits == 8) {
-            return to_float(load_bytes<true>(codes)) * map.scale;
+            return to_float(bytes) * map.scale;
         } else {
-            vi const code = load_bytes<false>(codes) >> position;
+            vi const code = bytes >> (vi{} + position);
 #if QUANTO_KERNEL_BYTES == 64 && !QUANTO_KERNEL_XSIMD
             return (vf)_mm512_maskz_permutexvar_ps(0xffff, (__m512i)code, (__m512)values);
 #else
@@ -45,12 +48,12 @@ QUANTO_KERNEL_INLINE void dequantize_group(std::uint8_t const* codes, std::size_
     }
     decoder<Q> const values(map);
     std::size_t i = 0;
-    for (; n - i >= lanes; i += lanes) store_f32(values(codes + i, position), out + i);
+    for (; n - i >= lanes; i += lanes) store_f32(values(values.load(codes + i), position), out + i);
     if (i == n) return;
     std::uint8_t in[lanes] = {};
     float last[lanes];
     __builtin_memcpy(in, codes + i, n - i);
-    store_f32(values(in, position), last);
+    store_f32(values(values.load(in), position), last);
     __builtin_memcpy(out + i, last, (n - i) * sizeof(float));
 }
 
@@ -59,4 +62,40 @@ inline void dequantize(std::uint8_t const* codes, std::size_t size, std::size_t 
                        int position, float* out) noexcept {
     for (std::size_t g = 0; g != count; ++g)
         dequantize_group<Q>(codes + g * size, size, maps[g], position, out + g * size);
+}
+
+// All fields of the bytes of one group.
+template <class Q>
+QUANTO_KERNEL_INLINE void dequantize_fields(std::uint8_t const* codes, std::size_t n,
+                                            decoder<Q> const (&values)[8 / Q::bits], float* out,
+                                            std::size_t plane) noexcept {
+    constexpr std::size_t fields = 8 / Q::bits;
+    std::size_t i = 0;
+    for (; n - i >= lanes; i += lanes) {
+        vi const bytes = values[0].load(codes + i);
+#pragma GCC unroll 4
+        for (std::size_t f = 0; f != fields; ++f)
+            store_f32(values[f](bytes, static_cast<int>(f) * Q::bits), out + f * plane + i);
+    }
+    if (i == n) return;
+    std::uint8_t in[lanes] = {};
+    float last[lanes];
+    __builtin_memcpy(in, codes + i, n - i);
+    for (std::size_t f = 0; f != fields; ++f) {
+        store_f32(values[f](values[f].load(in), static_cast<int>(f) * Q::bits), last);
+        __builtin_memcpy(out + f * plane + i, last, (n - i) * sizeof(float));
+    }
+}
+
+template <class Q>
+inline void dequantize_planes(std::uint8_t const* codes, std::size_t size, std::size_t count, affine_map const* maps,
+                              std::size_t stride, float* out, std::size_t plane) noexcept {
+    for (std::size_t g = 0; g != count; ++g, codes += size, out += size, ++maps)
+        if constexpr (Q::bits == 4)
+            dequantize_fields<Q>(codes, size, {decoder<Q>(maps[0]), decoder<Q>(maps[stride])}, out, plane);
+        else if constexpr (Q::bits == 2)
+            dequantize_fields<Q>(codes, size,
+                                 {decoder<Q>(maps[0]), decoder<Q>(maps[stride]), decoder<Q>(maps[2 * stride]),
+                                  decoder<Q>(maps[3 * stride])},
+                                 out, plane);
 }

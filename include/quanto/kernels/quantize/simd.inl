@@ -181,10 +181,17 @@ inline value_range range(float const* x, std::size_t n) noexcept {
     return range_of_group<Q>(x, n);
 }
 
-// Groups whose scales are computed at once: the ranges of one are found while those of others are waited for.
+// Groups whose scales are computed at once. While their codes are, the ranges of the next are found: other operations,
+// which a processor overlaps.
 struct group_batch {
     float low[lanes], high[lanes], factor[lanes], offset[lanes];
 
+    template <class Q>
+    QUANTO_KERNEL_INLINE void find_range(std::size_t i, float const* x, std::size_t size) noexcept {
+        value_range const r = range_of_group<Q>(x, size);
+        low[i] = r.low;
+        high[i] = r.high;
+    }
     // map_of_range and fixed_map::of, where all groups are ordinary: floats of medium size, and no rule but the range.
     template <class Q>
     QUANTO_KERNEL_INLINE bool make_maps(float* scales, float* shifts) noexcept {
@@ -200,32 +207,44 @@ struct group_batch {
     }
 };
 
+// The groups of whole batches, from the first, while all in a batch are ordinary; returns how many. `good`: as above.
+template <class Q>
+QUANTO_KERNEL_INLINE std::size_t quantize_batches(float const* x, std::size_t size, std::size_t count, int position,
+                                                  float* scales, float* shifts, std::uint8_t* codes,
+                                                  bool& good) noexcept {
+    group_batch now, next;
+    if (count < lanes) return 0;
+    for (std::size_t i = 0; i != lanes; ++i) next.find_range<Q>(i, x + i * size, size);
+    std::size_t g = 0;
+    while (count - g >= lanes) {
+        now = next;
+        if (!now.make_maps<Q>(scales + g, shifts + g)) break;
+        bool const another = count - g >= 2 * lanes;
+        for (std::size_t i = 0; i != lanes; ++i, ++g) {
+            if (another) next.find_range<Q>(i, x + (g + lanes) * size, size);
+            good &= quantize_group<Q>(x + g * size, size, {scales[g], shifts[g]}, {now.factor[i], now.offset[i], true},
+                                      position, codes + g * size);
+        }
+    }
+    return g;
+}
+
 template <class Q>
 inline bool quantize_by_range(float const* x, std::size_t size, std::size_t count, range_rule const& rule, int position,
                               float* scales, float* shifts, std::uint8_t* codes) noexcept {
-    bool const simple = SubByteQType<Q> && rule.stored == dtype::f32 && !rule.with_zero && !rule.integer_zero_point &&
-                        size * lanes <= 4096;  // values stay in the first cache
     bool good = true;
-    for (std::size_t g = 0; g != count;) {
-        std::size_t const groups = simple && count - g >= lanes ? lanes : 1;
-        group_batch batch;
-        for (std::size_t i = 0; i != groups; ++i) {
-            value_range const r = range_of_group<Q>(x + i * size, size);
-            batch.low[i] = r.low;
-            batch.high[i] = r.high;
-        }
-        bool made = false;
-        if constexpr (SubByteQType<Q>) made = groups == lanes && batch.make_maps<Q>(scales + g, shifts + g);
-        for (std::size_t i = 0; i != groups; ++i, ++g, x += size, codes += size) {
-            if constexpr (SubByteQType<Q>)
-                if (made) {
-                    good &= quantize_group<Q>(x, size, {scales[g], shifts[g]}, {batch.factor[i], batch.offset[i], true},
-                                              position, codes);
-                    continue;
-                }
+    std::size_t g = 0;
+    bool const batches = rule.stored == dtype::f32 && !rule.with_zero && !rule.integer_zero_point;
+    while (g != count) {
+        if constexpr (SubByteQType<Q>)
+            if (batches && size * lanes <= 2048) {  // the values of two batches stay in the first cache
+                g += quantize_batches<Q>(x + g * size, size, count - g, position, scales + g, shifts + g,
+                                         codes + g * size, good);
+            }
+        for (std::size_t i = 0; g != count && i != lanes; ++i, ++g) {
             affine_map map;
-            if (!map_of_range<Q>({batch.low[i], batch.high[i]}, rule, scales[g], shifts[g], map)) return false;
-            good &= quantize_group<Q>(x, size, map, position, codes);
+            if (!map_of_range<Q>(range_of_group<Q>(x + g * size, size), rule, scales[g], shifts[g], map)) return false;
+            good &= quantize_group<Q>(x + g * size, size, map, position, codes + g * size);
         }
     }
     return good;
