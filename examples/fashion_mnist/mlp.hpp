@@ -23,7 +23,7 @@ struct Mlp {
     static constexpr std::string_view title = "784-256-128-10", data_set = "Fashion-MNIST";
     static constexpr quanto::extents image{784};
     static constexpr float mean = 0.2860f, deviation = 0.3530f;
-    static constexpr float qint4_rate = 3e-4f, qint2_rate = 1e-3f;
+    static constexpr float qint4_rate = 1e-4f, qint2_rate = 1e-3f;
     quanto::result<quanto::success> fold() { return quanto::success{}; }
     static Mlp folded() { return {}; }
 };
