@@ -8,6 +8,11 @@
 namespace quanto::inline v0::nn {
 
 namespace detail {
+// v <= 0 ? 0 : v, by a mask: signs cannot be predicted, and at -O2 compilers branch.
+inline float without_negative(float v) noexcept {
+    return bit_cast<float>(bit_cast<std::uint32_t>(v) & (v <= 0.0f ? 0u : ~0u));
+}
+
 // dx = dy where y > 0. For int8 codes, y > 0 where the code is.
 inline Activation recorded_relu(Activation const& x, Activation y) {
     if (!y || x.node() == nullptr) return y;
@@ -30,7 +35,7 @@ QUANTO_BODY Activation relu(Activation const& x) {
         auto y = x.value();
         if (!y) return y.error().within("relu");
         float* const v = y->data();
-        for (std::size_t i = 0; i != y->size(); ++i) v[i] = v[i] <= 0.0f ? 0.0f : v[i];
+        for (std::size_t i = 0; i != y->size(); ++i) v[i] = detail::without_negative(v[i]);
         return detail::recorded_relu(x, like(x, std::move(*y)));
     }
     auto made = Tensor<std::uint8_t>::make(x.shape(), x.where().memory);
@@ -40,7 +45,7 @@ QUANTO_BODY Activation relu(Activation const& x) {
     for (std::size_t r = 0, n = x.codes().cols(), rows = x.codes().rows(); r != rows; ++r) {
         std::uint8_t const negative = x.scale_of_row(r) < 0.0f ? 0x00 : 0x80;  // the sign bit of codes below zero
         for (std::size_t i = r * n; i != r * n + n; ++i)
-            to[i] = (from[i] & 0x80) == negative ? std::uint8_t{0} : from[i];
+            to[i] = static_cast<std::uint8_t>(from[i] & -((from[i] ^ negative) >> 7));
     }
     return detail::recorded_relu(x, x.with(std::move(*made)));
 }
