@@ -1,5 +1,6 @@
 // What users write, one case per kind of user. Where a line reads differently from what one would first think of, the
 // comment says why.
+#include <quanto/backend/thread_executor.hpp>
 #include <quanto/quanto.hpp>
 
 #include <cstdio>
@@ -22,6 +23,14 @@ Tensor<float> ramp(extents const& shape) {
     return t;
 }
 nn::Linear linear(std::size_t in, std::size_t out) { return nn::Linear{ramp({out, in}), any_tensor(ramp({out}))}; }
+struct Block {
+    nn::Linear up{64, 256}, down{256, 64};
+    nn::Activation operator()(nn::Activation const& x) const { return x + down(nn::gelu(up(x))); }
+    static void children(auto& self, auto&& each) {
+        each("up", self.up);
+        each("down", self.down);
+    }
+};
 auto make_mlp() { return nn::Sequential{linear(40, 24), nn::ReLU{}, linear(24, 10)}; }
 
 }  // namespace
@@ -161,4 +170,24 @@ TEST_CASE("a network is a plain struct that names its children") {
     auto const y = net.policy(ramp({1, 32})).value();
     REQUIRE(!y);
     CHECK(y.error().code() == errc::missing);
+}
+
+TEST_CASE("a server runs one const model on threads and memory of its own") {
+    Block block;
+    REQUIRE(initialize(block, 7));
+    REQUIRE(quantize(block, {.weights = qint4{}, .exclude = {"down"}}));
+    freeze(block);
+    auto const x = ramp({32, 64});
+    auto const expected = block(x).value();
+    REQUIRE(expected);
+
+    thread_executor threads(4);
+    cpu_backend const cpu{{.executor = threads}};
+    pool_memory pool;
+    nn::context const here{cpu, &pool};
+    auto const y = block(nn::Activation(x, here)).value();
+    REQUIRE(y);
+    bool equal = true;
+    for (std::size_t i = 0; i != y->size(); ++i) equal &= (*y)[i] == (*expected)[i];
+    CHECK(equal);
 }
