@@ -6,6 +6,7 @@
 
 # "float ns::f<a<b>>(c) const [clone .cold]" is "ns::f": what it returns and takes may be of another namespace.
 function qualified(name) {
+    if (name ~ /^_ZZ*N/) return mangled(name)
     gsub(/\(anonymous namespace\)/, "anonymous", name)
     gsub(/operator(<=>|<<=|>>=|<<|>>|<=|>=|->|<|>|\(\))/, "operator", name)
     sub(/ \[clone .*/, "", name)
@@ -13,6 +14,17 @@ function qualified(name) {
     sub(/( const)?( &+)?$/, "", name)
     sub(/^.* /, "", name)
     return name
+}
+
+# The same of a name that objdump cannot read: the length and the text of each part, "_ZN6quanto2v06detail..".
+function mangled(name,    parts, n) {
+    sub(/^_ZZ*NK?/, "", name)
+    while (match(name, /^[0-9]+/)) {
+        n = substr(name, 1, RLENGTH) + 0
+        parts = parts substr(name, RLENGTH + 1, n) "::"
+        name = substr(name, RLENGTH + n + 1)
+    }
+    return parts
 }
 
 function judge() {
