@@ -19,6 +19,8 @@ struct hqq {
     template <SubByteQType Q, FloatStorage S>
     void operator()(grouped_values<S> x, float* scale, float* shift) const {
         max_range{}.operator()<Q>(x, scale, shift);
+        for (std::size_t g = 0; g != x.groups(); ++g)
+            if (!is_finite(scale[g]) || !is_finite(shift[g])) return;  // no group of finite codes: the caller's error
         auto buffer = storage::allocate(x.groups() * sizeof(float), memory);
         if (!buffer) return;
         auto* const trial = reinterpret_cast<float*>(buffer->mutable_data());

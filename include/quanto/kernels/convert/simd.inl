@@ -11,7 +11,7 @@ QUANTO_KERNEL_INLINE vi encode(vf x, bool saturate) noexcept {
     constexpr std::int32_t rebias = (127 - F::bias) << 23, smallest_normal = rebias + (1 << 23);
     constexpr std::int32_t magic = (128 - F::bias - F::mantissa_bits + 23) << 23;
     constexpr std::int32_t sign_bit = 1 << (F::bits - 1);
-    vi const u = bits(x), a = u & 0x7fff'ffff, r = a - rebias;
+    vi const u = bits(x), a = u & 0x7fff'ffff, r = where(a > 0x7f80'0000, vi{} + 0x7f80'0000, a) - rebias;
     vi const normal = (r + ((1 << (drop - 1)) - 1) + ((r >> drop) & 1)) >> drop;
     vi const subnormal = bits(opaque(floats(a) + bit_cast<float>(magic))) - magic;
     vi code = where(a < smallest_normal, subnormal, normal);
