@@ -7,14 +7,9 @@
 #include <cstdint>
 
 #include <quanto/core/math.hpp>
+#include <quanto/kernels/inlining.hpp>
 
 namespace quanto::inline v0::detail {
-
-#if defined(__GNUC__)
-#define QUANTO_INLINE __attribute__((always_inline)) inline
-#else
-#define QUANTO_INLINE inline
-#endif
 
 // c ? a : b, by bits: compilers would branch.
 QUANTO_INLINE constexpr double select(bool c, double a, double b) noexcept {
@@ -65,7 +60,5 @@ QUANTO_INLINE constexpr float silu(float value) noexcept {
     double const e = select(x > -200.0, 1.0, 0.0) * exp_of_negative(select(x > -200.0, x, -200.0));
     return static_cast<float>(v * (select(v < 0.0, e, 1.0) / (1.0 + e)));
 }
-
-#undef QUANTO_INLINE
 
 }  // namespace quanto::inline v0::detail

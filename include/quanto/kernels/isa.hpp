@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
+#include <type_traits>
 
 #include <quanto/core/config.hpp>
 
@@ -61,6 +62,35 @@ inline isa detect_isa() noexcept {
 #endif
 }
 #endif
+
+// In lists and choices an instruction set is a type:
+//     for_each_isa([]<isa I>(isa_constant<I>) { ... })    with_isa(target, []<isa I>(isa_constant<I>) { ... })
+template <isa I>
+using isa_constant = std::integral_constant<isa, I>;
+
+// Those that every kernel exists for, the best first.
+template <class F>
+constexpr void for_each_isa(F&& f) {
+#if QUANTO_TARGETS_X86
+    f(isa_constant<isa::avx512>{});
+    f(isa_constant<isa::avx2>{});
+#endif
+    f(isa_constant<isa::portable>{});
+}
+
+// f of the one that `target` is. Precondition: target <= detect_isa().
+template <class F>
+constexpr decltype(auto) with_isa([[maybe_unused]] isa target, F&& f) {
+#if defined(QUANTO_STATIC_ISA)
+    return f(isa_constant<detect_isa()>{});
+#else
+#if QUANTO_TARGETS_X86
+    if (target == isa::avx512) return f(isa_constant<isa::avx512>{});
+    if (target == isa::avx2) return f(isa_constant<isa::avx2>{});
+#endif
+    return f(isa_constant<isa::portable>{});
+#endif
+}
 
 constexpr isa capped(isa best, std::string_view cap) noexcept {
     isa const limit = cap == "portable" ? isa::portable : cap == "avx2" ? isa::avx2 : isa::avx512;

@@ -5,6 +5,7 @@
 // For kernels alone: <immintrin.h> costs every unit that includes it.
 #pragma once
 
+#include <quanto/kernels/inlining.hpp>
 #include <quanto/kernels/isa.hpp>
 
 // Around intrinsics and code that calls them: g++ 12 warns of their undefined operands.

@@ -8,26 +8,26 @@ typedef std::uint16_t vw __attribute__((vector_size(QUANTO_KERNEL_BYTES)));
 typedef std::uint8_t vb __attribute__((vector_size(QUANTO_KERNEL_BYTES)));
 inline constexpr std::size_t lanes = QUANTO_KERNEL_BYTES / 4;
 
-QUANTO_KERNEL_INLINE vf load_f32(void const* p) noexcept {
+QUANTO_INLINE vf load_f32(void const* p) noexcept {
     vf v;
     __builtin_memcpy(&v, p, sizeof v);
     return v;
 }
-QUANTO_KERNEL_INLINE void store_f32(vf v, void* p) noexcept { __builtin_memcpy(p, &v, sizeof v); }
-QUANTO_KERNEL_INLINE vw load_u16(void const* p) noexcept {
+QUANTO_INLINE void store_f32(vf v, void* p) noexcept { __builtin_memcpy(p, &v, sizeof v); }
+QUANTO_INLINE vw load_u16(void const* p) noexcept {
     vw v;
     __builtin_memcpy(&v, p, sizeof v);
     return v;
 }
-QUANTO_KERNEL_INLINE void store_u16(vw v, void* p) noexcept { __builtin_memcpy(p, &v, sizeof v); }
+QUANTO_INLINE void store_u16(vw v, void* p) noexcept { __builtin_memcpy(p, &v, sizeof v); }
 
-QUANTO_KERNEL_INLINE vi bits(vf v) noexcept { return (vi)v; }
-QUANTO_KERNEL_INLINE vf floats(vi v) noexcept { return (vf)v; }
-QUANTO_KERNEL_INLINE vf to_float(vi v) noexcept { return __builtin_convertvector(v, vf); }
-QUANTO_KERNEL_INLINE vi where(vi mask, vi a, vi b) noexcept { return mask ? a : b; }
+QUANTO_INLINE vi bits(vf v) noexcept { return (vi)v; }
+QUANTO_INLINE vf floats(vi v) noexcept { return (vf)v; }
+QUANTO_INLINE vf to_float(vi v) noexcept { return __builtin_convertvector(v, vf); }
+QUANTO_INLINE vi where(vi mask, vi a, vi b) noexcept { return mask ? a : b; }
 
 // v as a value of its own: what comes before is not contracted with what comes after.
-QUANTO_KERNEL_INLINE vf opaque(vf v) noexcept {
+QUANTO_INLINE vf opaque(vf v) noexcept {
 #if QUANTO_KERNEL_BYTES == 64
     asm("" : "+v"(v));
 #elif defined(__SSE2__)
@@ -42,7 +42,7 @@ QUANTO_KERNEL_INLINE vf opaque(vf v) noexcept {
 
 // `lanes` bytes, or 16-bit words, to 32-bit integers.
 template <bool Signed>
-QUANTO_KERNEL_INLINE vi load_bytes(std::uint8_t const* p) noexcept {
+QUANTO_INLINE vi load_bytes(std::uint8_t const* p) noexcept {
 #if QUANTO_KERNEL_BYTES == 64
     __m128i const b = _mm_loadu_si128(reinterpret_cast<__m128i const*>(p));
     return (vi)(Signed ? _mm512_maskz_cvtepi8_epi32(0xffff, b) : _mm512_maskz_cvtepu8_epi32(0xffff, b));
@@ -65,7 +65,7 @@ QUANTO_KERNEL_INLINE vi load_bytes(std::uint8_t const* p) noexcept {
         return vi{p[0], p[1], p[2], p[3]};
 #endif
 }
-QUANTO_KERNEL_INLINE vi load_words(std::uint16_t const* p) noexcept {
+QUANTO_INLINE vi load_words(std::uint16_t const* p) noexcept {
 #if QUANTO_KERNEL_BYTES == 64
     return (vi)_mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)));
 #elif QUANTO_KERNEL_BYTES == 32
@@ -81,7 +81,7 @@ QUANTO_KERNEL_INLINE vi load_words(std::uint16_t const* p) noexcept {
 // Four vectors as bytes, saturated to -128 .. 127 or to 0 .. 2^Bits - 1, shifted to `position`; position 0 overwrites
 // bytes, others add. Precondition: the lanes fit 16 bits, signed.
 template <int Bits, bool Signed>
-QUANTO_KERNEL_INLINE void store_bytes(vi const (&v)[4], int position, std::uint8_t* p) noexcept {
+QUANTO_INLINE void store_bytes(vi const (&v)[4], int position, std::uint8_t* p) noexcept {
     constexpr std::uint8_t most = (1 << Bits) - 1;
 #if QUANTO_KERNEL_BYTES == 64
     __m512i const words[2] = {_mm512_packs_epi32((__m512i)v[0], (__m512i)v[1]),
@@ -112,7 +112,7 @@ QUANTO_KERNEL_INLINE void store_bytes(vi const (&v)[4], int position, std::uint8
     if (position == 0) return store_u16((vw)b, p);
     store_u16(load_u16(p) | ((vw)b << position), p);
 }
-QUANTO_KERNEL_INLINE void store_words(vi v, std::uint16_t* p) noexcept {
+QUANTO_INLINE void store_words(vi v, std::uint16_t* p) noexcept {
 #if QUANTO_KERNEL_BYTES == 64
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)v));
 #elif QUANTO_KERNEL_BYTES == 32
@@ -127,7 +127,7 @@ QUANTO_KERNEL_INLINE void store_words(vi v, std::uint16_t* p) noexcept {
 }
 
 // The nearest integers, ties to even. What int32 has not saturates, or is -2^31; NaN gives 0 in the low 16 bits.
-QUANTO_KERNEL_INLINE vi to_int(vf v) noexcept {
+QUANTO_INLINE vi to_int(vf v) noexcept {
 #if QUANTO_KERNEL_BYTES == 64
     return (vi)_mm512_maskz_cvtps_epi32(0xffff, (__m512)v);
 #elif QUANTO_KERNEL_BYTES == 32
@@ -145,7 +145,7 @@ QUANTO_KERNEL_INLINE vi to_int(vf v) noexcept {
 #endif
 }
 
-QUANTO_KERNEL_INLINE vf lesser(vf a, vf b) noexcept {
+QUANTO_INLINE vf lesser(vf a, vf b) noexcept {
 #if QUANTO_KERNEL_BYTES == 64
     return (vf)_mm512_maskz_min_ps(0xffff, (__m512)a, (__m512)b);
 #elif QUANTO_KERNEL_BYTES == 32
@@ -156,7 +156,7 @@ QUANTO_KERNEL_INLINE vf lesser(vf a, vf b) noexcept {
     return (vf)((a < b) ? (vi)a : (vi)b);
 #endif
 }
-QUANTO_KERNEL_INLINE vf greater(vf a, vf b) noexcept {
+QUANTO_INLINE vf greater(vf a, vf b) noexcept {
 #if QUANTO_KERNEL_BYTES == 64
     return (vf)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b);
 #elif QUANTO_KERNEL_BYTES == 32
@@ -168,7 +168,7 @@ QUANTO_KERNEL_INLINE vf greater(vf a, vf b) noexcept {
 #endif
 }
 
-QUANTO_KERNEL_INLINE vi greater(vi a, vi b) noexcept {
+QUANTO_INLINE vi greater(vi a, vi b) noexcept {
 #if QUANTO_KERNEL_BYTES == 64
     return (vi)_mm512_maskz_max_epi32(0xffff, (__m512i)a, (__m512i)b);
 #elif QUANTO_KERNEL_BYTES == 32
@@ -177,7 +177,7 @@ QUANTO_KERNEL_INLINE vi greater(vi a, vi b) noexcept {
     return a > b ? a : b;
 #endif
 }
-QUANTO_KERNEL_INLINE vi lesser(vi a, vi b) noexcept {
+QUANTO_INLINE vi lesser(vi a, vi b) noexcept {
 #if QUANTO_KERNEL_BYTES == 64
     return (vi)_mm512_maskz_min_epi32(0xffff, (__m512i)a, (__m512i)b);
 #elif QUANTO_KERNEL_BYTES == 32
@@ -187,7 +187,7 @@ QUANTO_KERNEL_INLINE vi lesser(vi a, vi b) noexcept {
 #endif
 }
 // Of words, unsigned.
-QUANTO_KERNEL_INLINE vi lesser_words(vi a, vi b) noexcept {
+QUANTO_INLINE vi lesser_words(vi a, vi b) noexcept {
 #if QUANTO_KERNEL_BYTES == 64
     return (vi)_mm512_maskz_min_epu16(0xffff'ffff, (__m512i)a, (__m512i)b);
 #elif QUANTO_KERNEL_BYTES == 32
@@ -197,7 +197,7 @@ QUANTO_KERNEL_INLINE vi lesser_words(vi a, vi b) noexcept {
 #endif
 }
 // Whether a lane of a is less than b.
-QUANTO_KERNEL_INLINE bool any_less(vi a, std::int32_t b) noexcept {
+QUANTO_INLINE bool any_less(vi a, std::int32_t b) noexcept {
 #if QUANTO_KERNEL_BYTES == 64
     return _mm512_cmplt_epi32_mask((__m512i)a, _mm512_set1_epi32(b)) != 0;
 #elif QUANTO_KERNEL_BYTES == 32
@@ -234,13 +234,13 @@ QUANTO_KERNEL_INLINE bool any_less(vi a, std::int32_t b) noexcept {
     return v[0]
 #endif
 
-QUANTO_KERNEL_INLINE float sum_lanes(vf v) noexcept {
+QUANTO_INLINE float sum_lanes(vf v) noexcept {
     QUANTO_REDUCE(v, add, [](float a, float b) { return a + b; });
 }
-QUANTO_KERNEL_INLINE float smallest(vf v) noexcept {
+QUANTO_INLINE float smallest(vf v) noexcept {
     QUANTO_REDUCE(v, min, [](float a, float b) { return a < b ? a : b; });
 }
-QUANTO_KERNEL_INLINE float largest(vf v) noexcept {
+QUANTO_INLINE float largest(vf v) noexcept {
     QUANTO_REDUCE(v, max, [](float a, float b) { return a > b ? a : b; });
 }
 

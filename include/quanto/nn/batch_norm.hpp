@@ -11,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include <quanto/core/interleaved_sum.hpp>
 #include <quanto/nn/any_tensors.hpp>
 #include <quanto/nn/module.hpp>
 
@@ -127,17 +128,14 @@ private:
         std::size_t const images = x.shape().front(), area = images == 0 ? 0 : x.size() / images / channels();
         for (std::size_t n = 0; n != images; ++n) f((n * channels() + c) * area, area);
     }
-    // The sum of f(i) over the values of channel c, in eight interleaved parts, which are added as vectors.
+    // The sum of f(i) over the values of channel c.
     template <class F>
     double sum_over(Tensor<float> const& x, std::size_t c, F const& f) const {
-        double part[8]{};
+        interleaved_sum sum;
         for_each_plane(x, c, [&](std::size_t first, std::size_t area) {
-            std::size_t i = 0;
-            for (; i + 8 <= area; i += 8)
-                for (std::size_t j = 0; j != 8; ++j) part[j] += f(first + i + j);
-            for (; i != area; ++i) part[0] += f(first + i);
+            sum.add(area, [&](std::size_t i) { return f(first + i); });
         });
-        return ((part[0] + part[4]) + (part[2] + part[6])) + ((part[1] + part[5]) + (part[3] + part[7]));
+        return sum.total();
     }
     double deviation_of(double var) const noexcept { return std::sqrt(var + static_cast<double>(eps)); }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include <quanto/core/interleaved_sum.hpp>
 #include <quanto/nn/gradient.hpp>
 #include <quanto/nn/straight_through.hpp>
 #include <quanto/quantizer/optimizer.hpp>
@@ -16,14 +17,10 @@
 
 namespace quanto::inline v0::detail {
 
-// In eight interleaved parts, which are added as vectors.
 inline double sum_of_squares(float const* v, std::size_t n) noexcept {
-    double part[8]{};
-    std::size_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (std::size_t j = 0; j != 8; ++j) part[j] += static_cast<double>(v[i + j]) * static_cast<double>(v[i + j]);
-    for (; i != n; ++i) part[0] += static_cast<double>(v[i]) * static_cast<double>(v[i]);
-    return ((part[0] + part[4]) + (part[2] + part[6])) + ((part[1] + part[5]) + (part[3] + part[7]));
+    interleaved_sum sum;
+    sum.add(n, [v](std::size_t i) { return static_cast<double>(v[i]) * static_cast<double>(v[i]); });
+    return sum.total();
 }
 
 // Values, their gradient, and what the method remembers of them.

@@ -27,7 +27,7 @@ private:
                                                   : std::is_same_v<T, float8_e4m3fn>   ? "e4m3fn"
                                                   : std::is_same_v<T, float8_e4m3fnuz> ? "e4m3fnuz"
                                                                                        : "e5m2";
-    static constexpr detail::elementwise::kernel_name name_{I, "convert_f32_", type_name, "_"};
+    static constexpr detail::kernel_name name_{"convert_f32_", type_name, "_", detail::elementwise::level_name(I)};
 
 public:
     static constexpr std::string_view name = name_;

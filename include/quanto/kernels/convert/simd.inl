@@ -5,7 +5,7 @@
 // Back: exponent and mantissa moved to where float has them, the bias by a multiplication that is exact.
 
 template <class T>
-QUANTO_KERNEL_INLINE vi encode(vf x, bool saturate) noexcept {
+QUANTO_INLINE vi encode(vf x, bool saturate) noexcept {
     using F = small_format<T>;
     constexpr int drop = 23 - F::mantissa_bits;
     constexpr std::int32_t rebias = (127 - F::bias) << 23, smallest_normal = rebias + (1 << 23);
@@ -30,7 +30,7 @@ QUANTO_KERNEL_INLINE vi encode(vf x, bool saturate) noexcept {
 }
 
 template <class T>
-QUANTO_KERNEL_INLINE vf decode_small(vi code) noexcept {
+QUANTO_INLINE vf decode_small(vi code) noexcept {
     using F = small_format<T>;
     constexpr int up = 23 - F::mantissa_bits;
     constexpr std::int32_t sign_bit = 1 << (F::bits - 1);
@@ -49,7 +49,7 @@ QUANTO_KERNEL_INLINE vf decode_small(vi code) noexcept {
 }
 
 template <class T>
-QUANTO_KERNEL_INLINE vi load_codes(T const* p) noexcept {
+QUANTO_INLINE vi load_codes(T const* p) noexcept {
     if constexpr (sizeof(T) == 2)
         return load_words(reinterpret_cast<std::uint16_t const*>(p));
     else
@@ -58,7 +58,7 @@ QUANTO_KERNEL_INLINE vi load_codes(T const* p) noexcept {
 inline constexpr std::size_t small_block = 4 * lanes;
 
 template <class T, bool Scaled>
-QUANTO_KERNEL_INLINE void encode_block(float const* x, vf scale, bool saturate, T* out) noexcept {
+QUANTO_INLINE void encode_block(float const* x, vf scale, bool saturate, T* out) noexcept {
     vi codes[4];
     for (std::size_t i = 0; i != 4; ++i) {
         vf const v = load_f32(x + i * lanes);
@@ -72,7 +72,7 @@ QUANTO_KERNEL_INLINE void encode_block(float const* x, vf scale, bool saturate, 
 
 // The codes of x, or, where Scaled, of x / scale.
 template <class T, bool Scaled>
-QUANTO_KERNEL_INLINE void encode_all(float const* x, std::size_t n, vf scale, bool saturate, T* out) noexcept {
+QUANTO_INLINE void encode_all(float const* x, std::size_t n, vf scale, bool saturate, T* out) noexcept {
     std::size_t i = 0;
     for (; n - i >= small_block; i += small_block) encode_block<T, Scaled>(x + i, scale, saturate, out + i);
     if (i == n) return;

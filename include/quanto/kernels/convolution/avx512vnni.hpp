@@ -40,9 +40,6 @@ namespace quanto::inline v0::detail {
 QUANTO_TARGET_BEGIN(QUANTO_AVX512VNNI)
 namespace avx512vnni {
 
-#define QUANTO_INLINE __attribute__((always_inline)) inline
-#define QUANTO_UNROLL _Pragma("GCC unroll 64")
-
 // 16 x 16 bytes, rows to columns: four rounds of a perfect shuffle.
 QUANTO_INLINE void transpose_bytes(__m128i (&a)[16]) noexcept {
     QUANTO_UNROLL
@@ -282,9 +279,6 @@ inline void convolve_picture_line(int8_convolution const& c, std::size_t image, 
         n += 16 * panels;
     }
 }
-
-#undef QUANTO_INLINE
-#undef QUANTO_UNROLL
 
 }  // namespace avx512vnni
 QUANTO_TARGET_END

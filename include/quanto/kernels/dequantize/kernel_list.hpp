@@ -21,7 +21,7 @@ struct dequantize_kernel {
     static constexpr isa target = I;
 
 private:
-    static constexpr detail::elementwise::kernel_name name_{I, "dequantize_", Q::name, "_f32_"};
+    static constexpr detail::kernel_name name_{"dequantize_", Q::name, "_f32_", detail::elementwise::level_name(I)};
 
 public:
     static constexpr std::string_view name = name_;

@@ -2,7 +2,7 @@
 // after the other, as in the definition.
 
 template <class Q>
-QUANTO_KERNEL_INLINE vf value_of(vi code, affine_map const& map) noexcept {
+QUANTO_INLINE vf value_of(vi code, affine_map const& map) noexcept {
     return opaque(to_float(code - map.zero_point) * map.scale) - map.shift;
 }
 
@@ -20,10 +20,10 @@ struct decoder {
     explicit decoder(affine_map const& m) noexcept : map(m) {}
 #endif
 
-    QUANTO_KERNEL_INLINE static vi load(std::uint8_t const* codes) noexcept {
+    QUANTO_INLINE static vi load(std::uint8_t const* codes) noexcept {
         return load_bytes < Q::bits == 8 && !Q::is_floating_point > (codes);
     }
-    QUANTO_KERNEL_INLINE vf operator()(vi bytes, int position) const noexcept {
+    QUANTO_INLINE vf operator()(vi bytes, int position) const noexcept {
         if constexpr (Q::is_floating_point) {
             return decode_small<typename Q::format>(bytes) * map.scale;
         } else if constexpr (Q::bits == 8) {
@@ -40,8 +40,8 @@ struct decoder {
 };
 
 template <class Q>
-QUANTO_KERNEL_INLINE void dequantize_group(std::uint8_t const* codes, std::size_t n, affine_map const& map,
-                                           int position, float* out) noexcept {
+QUANTO_INLINE void dequantize_group(std::uint8_t const* codes, std::size_t n, affine_map const& map, int position,
+                                    float* out) noexcept {
     if (Q::is_floating_point && map.scale == 0.0f) {  // NaN codes beside it stand for 0, too
         for (std::size_t i = 0; i != n; ++i) out[i] = 0.0f;
         return;
@@ -66,9 +66,8 @@ inline void dequantize(std::uint8_t const* codes, std::size_t size, std::size_t 
 
 // All fields of the bytes of one group.
 template <class Q>
-QUANTO_KERNEL_INLINE void dequantize_fields(std::uint8_t const* codes, std::size_t n,
-                                            decoder<Q> const (&values)[8 / Q::bits], float* out,
-                                            std::size_t plane) noexcept {
+QUANTO_INLINE void dequantize_fields(std::uint8_t const* codes, std::size_t n, decoder<Q> const (&values)[8 / Q::bits],
+                                     float* out, std::size_t plane) noexcept {
     constexpr std::size_t fields = 8 / Q::bits;
     std::size_t i = 0;
     for (; n - i >= lanes; i += lanes) {

@@ -8,13 +8,11 @@
 //     outer        registers[r][m] += strip[k][r] * panel[k][m]    12 x 32 of y at a time, over all of K
 // (32 and 16 stand for two vectors and one, 12 for half a strip; K is padded to 16 with zeros.)
 
-#define QUANTO_INLINE __attribute__((always_inline)) inline
-
 inline constexpr std::size_t strip_rows = 24, strip_line = 16;  // strip_line: floats of a row that lie together
-inline constexpr std::size_t panel_cols = 2 * lanes;         // rows of x in a panel
+inline constexpr std::size_t panel_cols = 2 * lanes;            // rows of x in a panel
 // Of a strip, times two vectors: they fill the registers.
 inline constexpr std::size_t tile_rows = lanes == 16 || QUANTO_TARGETS_NEON ? 12 : 6;
-inline constexpr std::size_t panel_ahead = 256;              // floats that are prefetched
+inline constexpr std::size_t panel_ahead = 256;  // floats that are prefetched
 
 QUANTO_INLINE vf broadcast(float x) noexcept {
 #if QUANTO_KERNEL_BYTES == 64
@@ -281,8 +279,7 @@ inline void pack_panel(matrix_view<float const> x, std::size_t i, std::size_t pa
                        : left >= lanes               ? load_f32(x.row(m0 + m) + k)
                                                      : load_weights(x.row(m0 + m) + k, left);
             transpose(v);
-            for (std::size_t j = 0; j != lanes; ++j)
-                __builtin_memcpy(out + (k + j) * width + part, &v[j], sizeof(vf));
+            for (std::size_t j = 0; j != lanes; ++j) __builtin_memcpy(out + (k + j) * width + part, &v[j], sizeof(vf));
         }
     }
 }
@@ -358,5 +355,3 @@ inline void multiply_strip(float const* panels, float const* strip, std::size_t 
             }
     }
 }
-
-#undef QUANTO_INLINE

@@ -7,22 +7,10 @@
 #include <string_view>
 #include <type_traits>
 
+#include <quanto/kernels/kernel_name.hpp>
 #include <quanto/kernels/matmul/dense.hpp>
 
 namespace quanto::inline v0 {
-
-namespace detail {
-struct kernel_name {
-    char text[48]{};
-    std::size_t size = 0;
-    constexpr explicit kernel_name(std::string_view weight, isa target) noexcept {
-        for (std::string_view part :
-             {std::string_view("matmul_"), weight, std::string_view("_f32_"), quanto::name(target)})
-            for (char c : part) text[size++] = c;
-    }
-};
-
-}  // namespace detail
 
 template <QType W, isa Isa>
 struct matmul_kernel {
@@ -30,10 +18,10 @@ struct matmul_kernel {
     static constexpr isa target = Isa;
 
 private:
-    static constexpr detail::kernel_name name_{W::name, Isa};
+    static constexpr detail::kernel_name name_{"matmul_", W::name, "_f32_", quanto::name(Isa)};
 
 public:
-    static constexpr std::string_view name{name_.text, name_.size};
+    static constexpr std::string_view name = name_;
 
     static void run(matrix_view<float const> x, detail::weight_rows<W> const& w, matrix_view<float> y,
                     row_range rows) noexcept {
@@ -47,11 +35,7 @@ public:
 
 template <QType W, class F>
 constexpr void for_each_matmul_kernel_of(F&& f) {
-#if QUANTO_TARGETS_X86
-    f(matmul_kernel<W, isa::avx512>{});
-    f(matmul_kernel<W, isa::avx2>{});
-#endif
-    f(matmul_kernel<W, isa::portable>{});
+    for_each_isa([&]<isa I>(isa_constant<I>) { f(matmul_kernel<W, I>{}); });
 }
 
 template <class F>
@@ -63,11 +47,10 @@ constexpr void for_each_matmul_kernel(F&& f) {
 template <FloatStorage W>
 std::string_view dense_kernel_name(isa target) noexcept {
     static constexpr auto type = std::is_same_v<W, float> ? "f32" : std::is_same_v<W, float16> ? "f16" : "bf16";
-    static constexpr detail::kernel_name names[] = {detail::kernel_name(type, isa::portable),
-                                                    detail::kernel_name(type, isa::avx2),
-                                                    detail::kernel_name(type, isa::avx512)};
-    auto const& n = names[static_cast<std::size_t>(target)];
-    return {n.text, n.size};
+    constexpr auto name_for = [](isa i) { return detail::kernel_name("matmul_", type, "_f32_", name(i)); };
+    static constexpr detail::kernel_name names[] = {name_for(isa::portable), name_for(isa::avx2),
+                                                    name_for(isa::avx512)};
+    return names[static_cast<std::size_t>(target)];
 }
 
 // int8 x qint8, exact on every instruction set.

@@ -11,8 +11,6 @@ typedef std::uint8_t vb __attribute__((vector_size(QUANTO_KERNEL_BYTES)));
 inline constexpr std::size_t lanes = QUANTO_KERNEL_BYTES / 4;
 inline constexpr std::size_t row_tile = 4;
 
-#define QUANTO_INLINE __attribute__((always_inline)) inline
-
 QUANTO_INLINE vf load_f32(void const* p) noexcept {
     vf v;
     __builtin_memcpy(&v, p, sizeof v);
@@ -250,5 +248,3 @@ inline void matmul_int8(matrix_view<std::int8_t const> x, float x_scale, weight_
             y(m, n) = total;
         }
 }
-
-#undef QUANTO_INLINE

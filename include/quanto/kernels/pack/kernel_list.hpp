@@ -21,7 +21,11 @@ struct pack_kernel {
     static constexpr isa target = I;
 
 private:
-    static constexpr detail::elementwise::kernel_name name_{I, "pack_", Bits == 2 ? "2" : Bits == 4 ? "4" : "8", "_"};
+    static constexpr detail::kernel_name name_{"pack_",
+                                               Bits == 2   ? "2"
+                                               : Bits == 4 ? "4"
+                                                           : "8",
+                                               "_", detail::elementwise::level_name(I)};
 
 public:
     static constexpr std::string_view name = name_;

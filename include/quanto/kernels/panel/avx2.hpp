@@ -18,9 +18,6 @@ namespace quanto::inline v0::detail {
 QUANTO_TARGET_BEGIN(QUANTO_AVX2)
 namespace avx2_dot {
 
-#define QUANTO_INLINE __attribute__((always_inline)) inline
-#define QUANTO_UNROLL _Pragma("GCC unroll 64")
-
 // v as a value of its own: no fused operation with what follows.
 QUANTO_INLINE __m256 rounded(__m256 v) noexcept {
     asm("" : "+x"(v));
@@ -233,9 +230,6 @@ tile_kernel kernel_of(std::size_t rows) noexcept {
     }
     return nullptr;
 }
-
-#undef QUANTO_UNROLL
-#undef QUANTO_INLINE
 
 }  // namespace avx2_dot
 QUANTO_TARGET_END

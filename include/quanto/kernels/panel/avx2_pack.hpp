@@ -14,8 +14,6 @@ namespace quanto::inline v0::detail {
 QUANTO_TARGET_BEGIN(QUANTO_AVX2)
 namespace avx2_dot {
 
-#define QUANTO_INLINE __attribute__((always_inline)) inline
-
 typedef std::int32_t four_digits __attribute__((may_alias));
 
 // The first n of 8 lanes.
@@ -142,13 +140,10 @@ void pack_row(tile_row const& row, T const* x, std::size_t cols, std::size_t gro
 // Rows m0 .. m0 + valid of x as a tile; those beyond are 0.
 template <std::size_t Fields, std::size_t D, class T>
 void pack_tile(panel_operands<T> const& o, tile_row row, std::size_t m0, std::size_t valid) noexcept {
-    if (valid != row.rows) __builtin_memset(row.tile, 0, row.layout.tile_bytes(row.rows));
-    row.unmark();
+    row.clear(valid);
     for (; row.m != valid; ++row.m)
         pack_row<Fields, D>(row, o.x.row(m0 + row.m), o.x.cols, o.w.layout().group, o.x_scale);
 }
-
-#undef QUANTO_INLINE
 
 }  // namespace avx2_dot
 QUANTO_TARGET_END

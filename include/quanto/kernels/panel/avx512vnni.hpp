@@ -21,9 +21,6 @@ namespace quanto::inline v0::detail {
 QUANTO_TARGET_BEGIN(QUANTO_AVX512VNNI)
 namespace avx512vnni {
 
-#define QUANTO_INLINE __attribute__((always_inline)) inline
-#define QUANTO_UNROLL _Pragma("GCC unroll 64")
-
 // acc + u (16 x 4 unsigned bytes) * the four digits at p. g++ copies accumulators around the intrinsic.
 QUANTO_INLINE __m512i dot(__m512i acc, __m512i u, std::byte const* p) noexcept {
     auto const* const d = reinterpret_cast<four_digits const*>(p);
@@ -207,9 +204,6 @@ tile_kernel kernel_of(std::size_t rows) noexcept {
     }
     return nullptr;
 }
-
-#undef QUANTO_UNROLL
-#undef QUANTO_INLINE
 
 }  // namespace avx512vnni
 QUANTO_TARGET_END

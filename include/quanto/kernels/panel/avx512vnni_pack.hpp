@@ -1,8 +1,8 @@
 // x packed into tiles (digits.hpp) with AVX-512: float32 as three digits or, rounded, as one; int8 as it is.
 #pragma once
 
-#include <quanto/kernels/target.hpp>
 #include <quanto/kernels/panel/tile.hpp>
+#include <quanto/kernels/target.hpp>
 
 #if QUANTO_TARGETS_X86
 
@@ -12,9 +12,6 @@ namespace quanto::inline v0::detail {
 
 QUANTO_TARGET_BEGIN(QUANTO_AVX512VNNI)
 namespace avx512vnni {
-
-#define QUANTO_INLINE __attribute__((always_inline)) inline
-#define QUANTO_UNROLL _Pragma("GCC unroll 64")
 
 typedef std::int32_t four_digits __attribute__((may_alias));
 
@@ -203,11 +200,8 @@ void pack_rows_of_codes(tile_row row, T const* x, std::size_t x_stride, std::siz
 
 // Rows m0 .. m0 + valid of x as a tile of `rows` rows; those beyond are 0.
 template <std::size_t Fields, std::size_t D, class T>
-void pack_tile(panel_operands<T> const& o, digit_layout const& layout, std::size_t m0, std::size_t valid,
-               std::size_t rows, std::byte* tile) noexcept {
-    if (valid != rows) __builtin_memset(tile, 0, layout.tile_bytes(rows));
-    tile_row row{layout, tile, rows, 0};
-    row.unmark();
+void pack_tile(panel_operands<T> const& o, tile_row row, std::size_t m0, std::size_t valid) noexcept {
+    row.clear(valid);
     std::size_t const cols = o.x.cols, group = o.w.layout().group;
     if constexpr (D == 3) {
         for (; row.m != valid; ++row.m) pack_row_digits<Fields>(row, o.x.row(m0 + row.m), cols, group);
@@ -218,9 +212,6 @@ void pack_tile(panel_operands<T> const& o, digit_layout const& layout, std::size
             pack_rows_of_codes<Fields, 1>(row, o.x.row(m0 + row.m), o.x.stride, cols, group, o.x_scale);
     }
 }
-
-#undef QUANTO_UNROLL
-#undef QUANTO_INLINE
 
 }  // namespace avx512vnni
 QUANTO_TARGET_END

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <quanto/kernels/isa.hpp>
+#include <quanto/kernels/kernel_name.hpp>
 #include <quanto/kernels/panel/panels.hpp>
 
 namespace quanto::inline v0 {
@@ -19,35 +20,32 @@ struct panel_choice {
 };
 
 namespace detail {
-// "matmul_<weight>_<input>_panel_<kernel>"
-template <QType Q, product_input Input, panel_kernel Kernel>
-struct panel_kernel_name {
-    static constexpr std::size_t capacity = 64;
-    char text[capacity]{};
-    std::size_t size = 0;
-    constexpr panel_kernel_name() noexcept {
-        std::string_view const input = Input == product_input::int8           ? "_int8_panel_"
-                                       : Input == product_input::dynamic_int8 ? "_dynamic_int8_panel_"
-                                                                              : "_f32_panel_";
-        std::string_view const kernel = Kernel == panel_kernel::definition ? "definition"
-                                        : Kernel == panel_kernel::portable ? "portable"
-                                        : Kernel == panel_kernel::avx2     ? "avx2"
-                                        : Kernel == panel_kernel::avx512   ? "avx512"
-                                        : Kernel == panel_kernel::neon_dot ? "neon_dot"
-                                                                           : "avx512vnni";
-        for (std::string_view part : {std::string_view("matmul_"), std::string_view(Q::name), input, kernel})
-            for (char c : part) text[size++] = c;
+constexpr std::string_view name(product_input i) noexcept {
+    return i == product_input::int8 ? "int8" : i == product_input::dynamic_int8 ? "dynamic_int8" : "f32";
+}
+constexpr std::string_view name(panel_kernel k) noexcept {
+    switch (k) {
+        case panel_kernel::definition:
+            return "definition";
+        case panel_kernel::portable:
+            return "portable";
+        case panel_kernel::avx2:
+            return "avx2";
+        case panel_kernel::avx512:
+            return "avx512";
+        case panel_kernel::avx512vnni:
+            return "avx512vnni";
+        case panel_kernel::neon_dot:
+            return "neon_dot";
     }
-};
+    return {};
+}
 template <QType Q, product_input Input, panel_kernel Kernel>
-inline constexpr panel_kernel_name<Q, Input, Kernel> panel_name{};
+inline constexpr kernel_name panel_name{"matmul_", Q::name, "_", name(Input), "_panel_", name(Kernel)};
 
 template <product_input Input, panel_kernel Kernel>
 panel_choice chosen(any_qtype type, std::string_view reason) noexcept {
-    return type.visit([&]<QType Q>(Q) -> panel_choice {
-        auto const& name = panel_name<Q, Input, Kernel>;
-        return {Kernel, {name.text, name.size}, reason};
-    });
+    return type.visit([&]<QType Q>(Q) -> panel_choice { return {Kernel, panel_name<Q, Input, Kernel>, reason}; });
 }
 }  // namespace detail
 

@@ -5,15 +5,10 @@
 #include <cstddef>
 
 #include <quanto/kernels/activation_functions.hpp>
+#include <quanto/kernels/inlining.hpp>
 #include <quanto/kernels/panel/product_options.hpp>
 
 namespace quanto::inline v0::detail {
-
-#if defined(__GNUC__)
-#define QUANTO_INLINE __attribute__((always_inline)) inline
-#else
-#define QUANTO_INLINE inline
-#endif
 
 // v[0 .. count), from column n of row m on, to y. N is one number, so that the loops become vector code of whatever
 // instruction set calls them.
@@ -41,7 +36,5 @@ QUANTO_INLINE void finish_outputs(product_options const& o, float (&v)[N], std::
     else
         for (std::size_t i = 0; i != count; ++i) y[i] = v[i];
 }
-
-#undef QUANTO_INLINE
 
 }  // namespace quanto::inline v0::detail

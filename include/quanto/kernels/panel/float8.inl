@@ -6,8 +6,6 @@
 //     up to 4 rows   float8_dot     lanes are rows of w; x is scaled by a power of two that takes the 2^(bias - 127) back
 //     more           float8_outer   256 columns of two vectors of rows are decoded once, 32 KiB or less, for all of x
 
-#define QUANTO_INLINE __attribute__((always_inline)) inline
-
 inline constexpr std::size_t line_parts = panel_layout::panel_rows / lanes;  // vectors of a line
 inline constexpr std::size_t dot_rows_most = 4;
 inline constexpr std::size_t block_cols = 256;
@@ -159,7 +157,8 @@ inline void decode_block(panels const& w, std::size_t first, std::size_t k0, std
                 std::size_t const c = (k - begin) / 4, from = (k - begin) % 4, left = end - k;
                 vf four[4] = {};
                 if (exists)
-                    decode_line<Q>(header + layout.header_bytes() + c * panel_layout::line_bytes + h * sizeof(vf), four);
+                    decode_line<Q>(header + layout.header_bytes() + c * panel_layout::line_bytes + h * sizeof(vf),
+                                   four);
                 std::size_t const take = 4 - from < left ? 4 - from : left;
                 for (std::size_t t = from; t != from + take; ++t, ++k) {
                     vf const v = four[t] * float8_unit<Q> * scale;
@@ -211,8 +210,8 @@ void float8_outer(panel_operands<float> const& o, float const* strips, std::size
         if (last != k1) __builtin_memset(block + (last - k) * panel_cols, 0, (k1 - last) * panel_cols * sizeof(float));
         std::size_t const lines = (k1 - k) / strip_line;
         for (std::size_t m = 0; m < rows; m += tile_rows) {
-            float const* const strip = strips + m / strip_rows * strip_rows * padded + k * strip_rows +
-                                       m % strip_rows * strip_line;
+            float const* const strip =
+                strips + m / strip_rows * strip_rows * padded + k * strip_rows + m % strip_rows * strip_line;
             std::size_t const left = rows - m < tile_rows ? rows - m : tile_rows;
             if (left <= third)
                 float8_tile<third>(block, strip, lines, o.y, m, n0, left, cols, k != 0);
@@ -229,5 +228,3 @@ void float8_outer(panel_operands<float> const& o, float const* strips, std::size
             finish(o, v, m, n);
         }
 }
-
-#undef QUANTO_INLINE

@@ -4,8 +4,8 @@
 // start at 0.
 #pragma once
 
-#include <quanto/kernels/target.hpp>
 #include <quanto/kernels/panel/tile.hpp>
+#include <quanto/kernels/target.hpp>
 
 #if QUANTO_TARGETS_NEON
 
@@ -13,9 +13,6 @@ namespace quanto::inline v0::detail {
 
 QUANTO_TARGET_BEGIN(QUANTO_NEON_DOT)
 namespace neon_dot {
-
-#define QUANTO_INLINE __attribute__((always_inline)) inline
-#define QUANTO_UNROLL _Pragma("GCC unroll 64")
 
 // acc[i] + w[4i .. 4i + 4) * the four digits in lane Lane of x. As assembly: not every compiler that knows dotprod has
 // its intrinsic without a flag.
@@ -73,7 +70,8 @@ QUANTO_INLINE std::uint8_t const* again(std::byte const* p) noexcept {
 // digits: the numbers of a tile.
 template <std::size_t Fields, std::size_t R, std::size_t Sums, std::size_t Lines>
 QUANTO_INLINE void dot_lines(int32x4_t (&sum)[Sums][R][4], std::byte const* w, std::byte const* x) noexcept {
-    constexpr std::size_t quads_at_once = 4 % R == 0 ? 4 / R : 1, registers = ceil_div(quads_at_once * R, std::size_t{4});
+    constexpr std::size_t quads_at_once = 4 % R == 0 ? 4 / R : 1,
+                          registers = ceil_div(quads_at_once * R, std::size_t{4});
     int8x16_t digits[registers];
     QUANTO_UNROLL
     for (std::size_t q = 0; q != Lines * Fields; ++q) {
@@ -163,8 +161,8 @@ void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0,
                         float32x4_t t = vld1q_f32(total[m] + 4 * j);
                         if constexpr (D == 3) {
                             int32x4_t const high = vaddq_s32(vshlq_n_s32(sum[0][3 * m][j], 8), sum[0][3 * m + 1][j]);
-                            float32x4_t const a = vfmaq_n_f32(vcvtq_f32_s32(sum[0][3 * m + 2][j]), vcvtq_f32_s32(high),
-                                                              256.0f);
+                            float32x4_t const a =
+                                vfmaq_n_f32(vcvtq_f32_s32(sum[0][3 * m + 2][j]), vcvtq_f32_s32(high), 256.0f);
                             t = vfmaq_f32(t, rounded(vmulq_n_f32(a, s[m])), scale);
                             if constexpr (Fields != 1) t = vfmsq_n_f32(t, shift, of_codes[m]);
                         } else {
@@ -279,45 +277,23 @@ QUANTO_INLINE std::int32_t pack_codes(T const* x, std::size_t n, std::size_t qua
 
 template <std::size_t Fields, std::size_t D, class T>
 void pack_row(tile_row const& row, T const* x, std::size_t cols, std::size_t group, float x_scale) noexcept {
-    auto const& layout = row.layout;
-    std::size_t const stride = 4 * D * row.rows;
+    std::size_t const stride = 4 * D * row.rows, words = row.layout.words_per_block(row.rows);
     std::byte* out = row.tile + 4 * D * row.m;
-    float inverse = 0.0f;
-    if constexpr (D == 1) {
-        if constexpr (std::is_same_v<T, float>) {
-            std::uint32_t const largest = largest_magnitude(x, cols);
-            bool const marked = follows_definition(largest);
-            if (marked) row.mark();
-            inverse = marked || largest == 0 ? 0.0f : 127.0f / bit_cast<float>(largest);
-            x_scale = marked ? 0.0f : bit_cast<float>(largest) / 127.0f;
-        }
+    float* s = row.block(0) + row.m;  // D = 3
+    float* of_codes = row.block(0) + (D == 1 ? 0 : row.rows) + row.m;
+    float by = 0.0f;
+    if constexpr (std::is_same_v<T, std::int8_t>)
         row.scale() = x_scale;
-    }
-    for (std::size_t g = 0, b = 0; g != layout.groups; ++g) {
-        std::size_t k = g * group;
-        std::size_t const end = cols - k < group ? cols : k + group;
-        std::size_t lines = g + 1 == layout.groups ? layout.last_lines : layout.group_lines;
-        for (; lines != 0; ++b) {
-            std::size_t const take = lines < layout.block_lines ? lines : layout.block_lines, quads = take * Fields;
-            std::size_t const n = end - k < 4 * quads ? end - k : 4 * quads;
-            float* const numbers = row.block(b);
-            if constexpr (D == 3) {
-                std::uint32_t const largest = largest_magnitude(x + k, n);
-                bool const marked = follows_definition(largest);
-                if (marked) row.mark();
-                float const magnitude = marked ? 0.0f : bit_cast<float>(largest);
-                float const s = magnitude / digit_layout::largest_code;
-                numbers[row.m] = s;
-                std::int32_t const sum = pack_digits(
-                    x + k, n, quads, magnitude == 0.0f ? 0.0f : digit_layout::largest_code / magnitude, out, stride);
-                if constexpr (Fields != 1) numbers[row.rows + row.m] = static_cast<float>(sum) * s;
-            } else {
-                std::int32_t const sum = pack_codes(x + k, n, quads, inverse, out, stride);
-                if constexpr (Fields != 1) numbers[row.m] = static_cast<float>(sum);
-            }
-            out += quads * stride;
-            k += n;
-            lines -= take;
+    else if constexpr (D == 1)
+        by = row.choose_scale(largest_magnitude(x, cols), 127.0f, row.scale());
+    for (block_walk b(row.layout, cols, group); b.next(); s += words, of_codes += words, out += b.quads * stride) {
+        if constexpr (D == 3) {
+            by = row.choose_scale(largest_magnitude(x + b.k, b.n), digit_layout::largest_code, *s);
+            std::int32_t const sum = pack_digits(x + b.k, b.n, b.quads, by, out, stride);
+            if constexpr (Fields != 1) *of_codes = static_cast<float>(sum) * *s;
+        } else {
+            std::int32_t const sum = pack_codes(x + b.k, b.n, b.quads, by, out, stride);
+            if constexpr (Fields != 1) *of_codes = static_cast<float>(sum);
         }
     }
 }
@@ -325,14 +301,10 @@ void pack_row(tile_row const& row, T const* x, std::size_t cols, std::size_t gro
 // Rows m0 .. m0 + valid of x as a tile; those beyond are 0.
 template <std::size_t Fields, std::size_t D, class T>
 void pack_tile(panel_operands<T> const& o, tile_row row, std::size_t m0, std::size_t valid) noexcept {
-    if (valid != row.rows) __builtin_memset(row.tile, 0, row.layout.tile_bytes(row.rows));
-    row.unmark();
+    row.clear(valid);
     for (; row.m != valid; ++row.m)
         pack_row<Fields, D>(row, o.x.row(m0 + row.m), o.x.cols, o.w.layout().group, o.x_scale);
 }
-
-#undef QUANTO_UNROLL
-#undef QUANTO_INLINE
 
 }  // namespace neon_dot
 QUANTO_TARGET_END

@@ -22,55 +22,35 @@ struct byte_digits {
     template <std::size_t Fields>
     static constexpr std::size_t digit_size = 1;
 };
-#if QUANTO_TARGETS_X86
-struct avx512vnni_tiles : byte_digits {
-    template <std::size_t D>
-    static constexpr std::size_t rows(std::size_t m) noexcept {
-        return avx512vnni::tile_rows<D>(m);
-    }
-    template <std::size_t Fields, std::size_t D>
-    static tile_kernel kernel(std::size_t rows) noexcept {
-        return avx512vnni::kernel_of<Fields, D>(rows);
-    }
-    template <std::size_t Fields, std::size_t D, class T>
-    static void pack(panel_operands<T> const& o, tile_row const& row, std::size_t m0, std::size_t valid) noexcept {
-        avx512vnni::pack_tile<Fields, D>(o, row.layout, m0, valid, row.rows, row.tile);
-    }
-};
-struct avx2_tiles {
+struct word_digits_of_bytes {
     template <std::size_t Fields>
     static constexpr std::size_t exact_digits = Fields == 1 ? 2 : 3;
     template <std::size_t Fields>
     static constexpr std::size_t digit_size = Fields == 1 ? 2 : 1;
-    template <std::size_t D>
-    static constexpr std::size_t rows(std::size_t m) noexcept {
-        return avx2_dot::tile_rows<D>(m);
-    }
-    template <std::size_t Fields, std::size_t D>
-    static tile_kernel kernel(std::size_t rows) noexcept {
-        return avx2_dot::kernel_of<Fields, D>(rows);
-    }
-    template <std::size_t Fields, std::size_t D, class T>
-    static void pack(panel_operands<T> const& o, tile_row const& row, std::size_t m0, std::size_t valid) noexcept {
-        avx2_dot::pack_tile<Fields, D>(o, row, m0, valid);
-    }
 };
+#define QUANTO_TILES(kernels, digits)                                                     \
+    struct kernels##_tiles : digits {                                                     \
+        template <std::size_t D>                                                          \
+        static constexpr std::size_t rows(std::size_t m) noexcept {                       \
+            return kernels::tile_rows<D>(m);                                              \
+        }                                                                                 \
+        template <std::size_t Fields, std::size_t D>                                      \
+        static tile_kernel kernel(std::size_t rows) noexcept {                            \
+            return kernels::kernel_of<Fields, D>(rows);                                   \
+        }                                                                                 \
+        template <std::size_t Fields, std::size_t D, class T>                             \
+        static void pack(panel_operands<T> const& o, tile_row const& row, std::size_t m0, \
+                         std::size_t valid) noexcept {                                    \
+            kernels::pack_tile<Fields, D>(o, row, m0, valid);                             \
+        }                                                                                 \
+    }
+#if QUANTO_TARGETS_X86
+QUANTO_TILES(avx512vnni, byte_digits);
+QUANTO_TILES(avx2_dot, word_digits_of_bytes);
 #elif QUANTO_TARGETS_NEON
-struct neon_dot_tiles : byte_digits {
-    template <std::size_t D>
-    static constexpr std::size_t rows(std::size_t m) noexcept {
-        return neon_dot::tile_rows<D>(m);
-    }
-    template <std::size_t Fields, std::size_t D>
-    static tile_kernel kernel(std::size_t rows) noexcept {
-        return neon_dot::kernel_of<Fields, D>(rows);
-    }
-    template <std::size_t Fields, std::size_t D, class T>
-    static void pack(panel_operands<T> const& o, tile_row const& row, std::size_t m0, std::size_t valid) noexcept {
-        neon_dot::pack_tile<Fields, D>(o, row, m0, valid);
-    }
-};
+QUANTO_TILES(neon_dot, byte_digits);
 #endif
+#undef QUANTO_TILES
 
 // x goes through the workspace in rounds of some tiles, so that it stays in the cache while all panels pass.
 template <class Tiles, QType Q, std::size_t D, class T, class Split>
@@ -143,7 +123,7 @@ result<success> multiply_panels(panel_kernel kernel, panel_operands<T> const& o,
             if (kernel == panel_kernel::avx2) return multiply_float8<Q>(isa::avx2, o, split);
         } else {
             if (kernel == panel_kernel::avx512vnni) return multiply_tiles<avx512vnni_tiles, Q>(o, split);
-            if (kernel == panel_kernel::avx2) return multiply_tiles<avx2_tiles, Q>(o, split);
+            if (kernel == panel_kernel::avx2) return multiply_tiles<avx2_dot_tiles, Q>(o, split);
         }
 #elif QUANTO_TARGETS_NEON
         if constexpr (!Q::is_floating_point)

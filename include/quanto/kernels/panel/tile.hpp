@@ -49,7 +49,11 @@ struct tile_row {
     float& scale() const noexcept { return block(layout.blocks())[m]; }
     // The rows that follow the definition, a bit each.
     std::uint32_t& marks() const noexcept { return *reinterpret_cast<std::uint32_t*>(block(layout.blocks()) + rows); }
-    void unmark() const noexcept { marks() = 0; }
+    // Before `valid` rows are packed: those beyond are 0, and no row is marked.
+    void clear(std::size_t valid) const noexcept {
+        if (valid != rows) __builtin_memset(tile, 0, layout.tile_bytes(rows));
+        marks() = 0;
+    }
     void mark() const noexcept { marks() |= 1u << m; }
     // scale: what codes up to largest_code are multiplied by, for values up to `largest` (its bits). Returns the
     // inverse. 0 both, where the row follows the definition.

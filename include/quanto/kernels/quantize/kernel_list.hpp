@@ -24,7 +24,7 @@ struct quantize_kernel {
     static constexpr isa target = I;
 
 private:
-    static constexpr detail::elementwise::kernel_name name_{I, "quantize_", Q::name, "_f32_"};
+    static constexpr detail::kernel_name name_{"quantize_", Q::name, "_f32_", detail::elementwise::level_name(I)};
 
 public:
     static constexpr std::string_view name = name_;

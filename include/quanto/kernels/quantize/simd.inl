@@ -31,7 +31,7 @@ struct fixed_map {
 
 // The codes of one block by multiplication, to be saturated; false where they may not be those of the division.
 template <class Q>
-QUANTO_KERNEL_INLINE bool multiply_block(float const* x, fixed_map const& m, vi (&code)[block_vectors]) noexcept {
+QUANTO_INLINE bool multiply_block(float const* x, fixed_map const& m, vi (&code)[block_vectors]) noexcept {
     vi nearest = vi{} + 0xffff;
 #pragma GCC unroll 8
     for (std::size_t v = 0; v != block_vectors; ++v) {
@@ -43,7 +43,7 @@ QUANTO_KERNEL_INLINE bool multiply_block(float const* x, fixed_map const& m, vi 
 }
 
 template <class Q>
-QUANTO_KERNEL_INLINE void store_block(vi const* code, int position, std::uint8_t* codes) noexcept {
+QUANTO_INLINE void store_block(vi const* code, int position, std::uint8_t* codes) noexcept {
     vi const four[4] = {code[0], code[1], code[2], code[3]};
     store_bytes<Q::bits, Q::bits == 8>(four, position, codes);
 }
@@ -70,8 +70,8 @@ __attribute__((noinline)) inline bool divide_block(float const* x, affine_map co
 // Both quantize_block and quantize_group return whether no integer was asked of NaN; multiply_block finds it, to_int
 // giving a multiple of 2^16.
 template <class Q>
-QUANTO_KERNEL_INLINE bool quantize_block(float const* x, affine_map const& map, fixed_map const& fixed, int position,
-                                         std::uint8_t* codes) noexcept {
+QUANTO_INLINE bool quantize_block(float const* x, affine_map const& map, fixed_map const& fixed, int position,
+                                  std::uint8_t* codes) noexcept {
     vi code[block_vectors];
     if (!fixed.holds || !multiply_block<Q>(x, fixed, code)) return divide_block<Q>(x, map, position, codes);
     store_block<Q>(code, position, codes);
@@ -80,8 +80,8 @@ QUANTO_KERNEL_INLINE bool quantize_block(float const* x, affine_map const& map, 
 }
 
 template <class Q>
-QUANTO_KERNEL_INLINE bool quantize_group(float const* x, std::size_t n, affine_map const& map, fixed_map const& fixed,
-                                         int position, std::uint8_t* codes) noexcept {
+QUANTO_INLINE bool quantize_group(float const* x, std::size_t n, affine_map const& map, fixed_map const& fixed,
+                                  int position, std::uint8_t* codes) noexcept {
     std::size_t i = 0;
     bool good = true;
     for (; n - i >= block; i += block) good &= quantize_block<Q>(x + i, map, fixed, position, codes + i);
@@ -95,8 +95,8 @@ QUANTO_KERNEL_INLINE bool quantize_group(float const* x, std::size_t n, affine_m
     return good;
 }
 template <class Q>
-QUANTO_KERNEL_INLINE bool quantize_group(float const* x, std::size_t n, affine_map const& map, int position,
-                                         std::uint8_t* codes) noexcept {
+QUANTO_INLINE bool quantize_group(float const* x, std::size_t n, affine_map const& map, int position,
+                                  std::uint8_t* codes) noexcept {
     if constexpr (Q::is_floating_point) {
         using T = typename Q::format;
         encode_all<T, true>(x, n, opaque(vf{} + map.scale), true, reinterpret_cast<T*>(codes));
@@ -114,7 +114,7 @@ inline void quantize(float const* x, std::size_t size, std::size_t count, affine
 
 // A State of all of x, in four independent chains for the latency of minima; a short x is repeated. n > 0.
 template <class State>
-QUANTO_KERNEL_INLINE State accumulated(float const* x, std::size_t n) noexcept {
+QUANTO_INLINE State accumulated(float const* x, std::size_t n) noexcept {
     float few[lanes];
     if (n < lanes)
         for (std::size_t l = 0; l != lanes; ++l) few[l] = x[l < n ? l : 0];
@@ -137,13 +137,13 @@ QUANTO_KERNEL_INLINE State accumulated(float const* x, std::size_t n) noexcept {
 struct running_range {
     vf low, high;
 
-    QUANTO_KERNEL_INLINE explicit running_range(vf v) noexcept : low(v), high(v) {}
-    QUANTO_KERNEL_INLINE void add(vf loaded) noexcept {
+    QUANTO_INLINE explicit running_range(vf v) noexcept : low(v), high(v) {}
+    QUANTO_INLINE void add(vf loaded) noexcept {
         vf const v = opaque(loaded);  // one load, not one for each use
         low = lesser(low, v);
         high = greater(high, v);
     }
-    QUANTO_KERNEL_INLINE void add(running_range const& r) noexcept {
+    QUANTO_INLINE void add(running_range const& r) noexcept {
         low = lesser(low, r.low);
         high = greater(high, r.high);
     }
@@ -151,16 +151,16 @@ struct running_range {
 struct running_magnitude {
     vi bits_of_largest;
 
-    QUANTO_KERNEL_INLINE explicit running_magnitude(vf v) noexcept : bits_of_largest(bits(v) & 0x7fff'ffff) {}
-    QUANTO_KERNEL_INLINE void add(vf v) noexcept { add(running_magnitude(v)); }
-    QUANTO_KERNEL_INLINE void add(running_magnitude const& m) noexcept {
+    QUANTO_INLINE explicit running_magnitude(vf v) noexcept : bits_of_largest(bits(v) & 0x7fff'ffff) {}
+    QUANTO_INLINE void add(vf v) noexcept { add(running_magnitude(v)); }
+    QUANTO_INLINE void add(running_magnitude const& m) noexcept {
         bits_of_largest = greater(bits_of_largest, m.bits_of_largest);
     }
 };
 
 // Of zeros the first, so that the sign of a shift is that of the definition.
 template <class Q>
-QUANTO_KERNEL_INLINE value_range range_of_group(float const* x, std::size_t n) noexcept {
+QUANTO_INLINE value_range range_of_group(float const* x, std::size_t n) noexcept {
     if constexpr (Q::bits == 8) {
         vi const all = accumulated<running_magnitude>(x, n).bits_of_largest;
         return {0.0f, any_less(0x7f7f'ffff - all, 0) ? bit_cast<float>(0x7f80'0000u) : largest(floats(all))};
@@ -187,14 +187,14 @@ struct group_batch {
     float low[lanes], high[lanes], factor[lanes], offset[lanes];
 
     template <class Q>
-    QUANTO_KERNEL_INLINE void find_range(std::size_t i, float const* x, std::size_t size) noexcept {
+    QUANTO_INLINE void find_range(std::size_t i, float const* x, std::size_t size) noexcept {
         value_range const r = range_of_group<Q>(x, size);
         low[i] = r.low;
         high[i] = r.high;
     }
     // map_of_range and fixed_map::of, where all groups are ordinary: floats of medium size, and no rule but the range.
     template <class Q>
-    QUANTO_KERNEL_INLINE bool make_maps(float* scales, float* shifts) noexcept {
+    QUANTO_INLINE bool make_maps(float* scales, float* shifts) noexcept {
         vf const least = load_f32(low), scale = (load_f32(high) - least) / static_cast<float>(levels<Q>);
         vi const size = bits(scale), magnitude = bits(least) & 0x7fff'ffff;
         vf const shift = floats(bits(least) ^ std::numeric_limits<std::int32_t>::min()), by = 0x1p16f / scale;
@@ -209,9 +209,8 @@ struct group_batch {
 
 // The groups of whole batches, from the first, while all in a batch are ordinary; returns how many. `good`: as above.
 template <class Q>
-QUANTO_KERNEL_INLINE std::size_t quantize_batches(float const* x, std::size_t size, std::size_t count, int position,
-                                                  float* scales, float* shifts, std::uint8_t* codes,
-                                                  bool& good) noexcept {
+QUANTO_INLINE std::size_t quantize_batches(float const* x, std::size_t size, std::size_t count, int position,
+                                           float* scales, float* shifts, std::uint8_t* codes, bool& good) noexcept {
     group_batch now, next;
     if (count < lanes) return 0;
     for (std::size_t i = 0; i != lanes; ++i) next.find_range<Q>(i, x + i * size, size);
