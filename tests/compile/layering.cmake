@@ -1,6 +1,9 @@
-# cmake -DROOT=<repository>/include/quanto -P layering.cmake
+# cmake [-DROOT=<repository>/include/quanto] -P layering.cmake
 # A header includes its own folder or a folder of lower rank. The headers directly in ROOT are above every rank: nothing
 # in a folder may include them.
+if(NOT ROOT)
+  set(ROOT ${CMAKE_CURRENT_LIST_DIR}/../../include/quanto)
+endif()
 set(rank_core 0)
 set(rank_types 1)
 set(rank_tensor 2)
