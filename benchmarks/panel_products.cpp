@@ -44,11 +44,8 @@ subject panel_product(shape s, std::size_t group, input in, cpu_options const& o
         o->next = (o->next + 1) % o->weights.size();
         product_options const how{.accuracy = in == input::dynamic_int8 ? product_accuracy::dynamic_int8
                                                                         : product_accuracy::exact};
-        auto const done = in == input::int8 ? o->backend.matmul(matrix_view<std::int8_t const>(o->codes), 0.0078125f,
-                                                                weight, matrix_view<float>(o->y), how)
-                                            : o->backend.matmul(matrix_view<float const>(o->x), weight,
-                                                                matrix_view<float>(o->y), how);
-        if (!done) std::abort();
+        auto const x = in == input::int8 ? input_matrix(o->codes, 0.0078125f) : input_matrix(o->x);
+        if (!o->backend.matmul(x, weight, o->y, how)) std::abort();
     };
     // Dynamic int8 rounds x to 1/127 of the largest, by half of that at most: relative to an average |x| of 1/2, 1/127.
     return {static_cast<double>(o->weights.front().bytes().size()), s.operations(), run, [o, s, in] {

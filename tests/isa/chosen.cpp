@@ -15,7 +15,8 @@ using namespace quanto;
 namespace {
 
 constexpr std::pair<product_input, char const*> inputs[] = {
-    {product_input::f32, "f32"}, {product_input::dynamic_int8, "dynamic int8"}, {product_input::int8, "int8"}};
+    {product_input::f32, "f32"},       {product_input::f16, "f16"},   {product_input::bf16, "bf16"},
+    {product_input::float8, "float8"}, {product_input::int8, "int8"}, {product_input::dynamic_int8, "dynamic int8"}};
 constexpr std::size_t batches[] = {1, 8, 64};
 
 // "matmul_qint4_f32_panel_avx512vnni" without what the line says before.

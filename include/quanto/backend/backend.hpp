@@ -7,8 +7,8 @@
 // members check their operands themselves:
 //     b.prepares(qtype)                              whether it pays: the portable form is slower
 //     b.prepare(w, memory)                           result<panels>
-//     b.matmul(x, panels, y, options)                y = activation(x * w^T + bias)
-//     b.matmul(x8, x_scale, panels, y, options)      the same with x = x8 * x_scale
+//     b.matmul(x, panels, y, options)                y = activation(x * w^T + bias) + residual
+// x and y of every element type (tensor/any_matrix_view.hpp): float, float16, bfloat16, and codes, {x8, x_scale}.
 // An ExplainingBackend says which kernel it uses, and why:
 //     b.explain_matmul(M, w)   b.explain_matmul(M, panels, input)        kernel_choice
 #pragma once
@@ -63,16 +63,13 @@ concept StorageBackend = Backend<B> &&
 
 // Errors of prepare: out_of_memory; of the products: shape_mismatch, out_of_memory (for the workspace, options.memory).
 template <class B>
-concept PreparingBackend = Backend<B> &&
-    requires(B const& b, any_qtensor const& w, memory_ref memory, panels const& p, matrix_view<float const> x,
-             matrix_view<std::int8_t const> x8, float x_scale, matrix_view<float> y, product_options const& options) {
+concept PreparingBackend = Backend<B> && requires(B const& b, any_qtensor const& w, memory_ref memory, panels const& p,
+                                                  input_matrix x, output_matrix y, product_options const& options) {
     { b.prepares(w.type()) }
     noexcept->std::same_as<bool>;
     { b.prepare(w, memory) }
     noexcept->std::same_as<result<panels>>;
     { b.matmul(x, p, y, options) }
-    noexcept->std::same_as<result<success>>;
-    { b.matmul(x8, x_scale, p, y, options) }
     noexcept->std::same_as<result<success>>;
 };
 

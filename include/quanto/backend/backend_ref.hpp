@@ -42,10 +42,8 @@ class backend_ref {
         // Null where the backend does not read panels.
         bool (*prepares)(void const*, any_qtype) noexcept;
         result<panels> (*prepare)(void const*, any_qtensor const&, memory_ref) noexcept;
-        result<success> (*prepared)(void const*, matrix_view<float const>, panels const&, matrix_view<float>,
+        result<success> (*prepared)(void const*, input_matrix const&, panels const&, output_matrix const&,
                                     product_options const&) noexcept;
-        result<success> (*prepared_int8)(void const*, matrix_view<std::int8_t const>, float, panels const&,
-                                         matrix_view<float>, product_options const&) noexcept;
         result<bool> (*convolve)(void const*, float_convolution const&) noexcept;  // these two null: has none
         result<bool> (*convolve_int8)(void const*, int8_convolution const&) noexcept;
         kernel_choice (*explain)(void const*, std::size_t, any_qtensor const&) noexcept;
@@ -96,7 +94,6 @@ class backend_ref {
                      nullptr,
                      nullptr,
                      nullptr,
-                     nullptr,
                      [](void const* b, std::size_t, any_qtensor const&) noexcept -> kernel_choice {
                          return {"matmul", From::get(b).name(), "this backend says no more"};
                      },
@@ -114,13 +111,9 @@ class backend_ref {
             o.prepare = [](void const* b, any_qtensor const& w, memory_ref memory) noexcept -> result<panels> {
                 return From::get(b).prepare(w, memory);
             };
-            o.prepared = [](void const* b, matrix_view<float const> x, panels const& w, matrix_view<float> y,
+            o.prepared = [](void const* b, input_matrix const& x, panels const& w, output_matrix const& y,
                             product_options const& options) noexcept -> result<success> {
                 return From::get(b).matmul(x, w, y, options);
-            };
-            o.prepared_int8 = [](void const* b, matrix_view<std::int8_t const> x, float x_scale, panels const& w,
-                                 matrix_view<float> y, product_options const& options) noexcept -> result<success> {
-                return From::get(b).matmul(x, x_scale, w, y, options);
             };
         }
         if constexpr (ConvolvingBackend<B>) {
@@ -200,15 +193,10 @@ public:
         if (!reads_panels()) return no_panels();
         return operations_->prepare(backend_, w, memory);
     }
-    result<success> matmul(matrix_view<float const> x, panels const& w, matrix_view<float> y,
+    result<success> matmul(input_matrix const& x, panels const& w, output_matrix const& y,
                            product_options const& options = {}) const noexcept {
         if (!reads_panels()) return no_panels();
         return operations_->prepared(backend_, x, w, y, options);
-    }
-    result<success> matmul(matrix_view<std::int8_t const> x, float x_scale, panels const& w, matrix_view<float> y,
-                           product_options const& options = {}) const noexcept {
-        if (!reads_panels()) return no_panels();
-        return operations_->prepared_int8(backend_, x, x_scale, w, y, options);
     }
 
     // Whether it is done; false where the backend has no kernel for it.

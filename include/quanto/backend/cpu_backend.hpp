@@ -51,11 +51,9 @@ public:
     result<panels> prepare(any_qtensor const& w, memory_ref memory = {}) const noexcept {
         return panels::pack(w, memory);
     }
-    // y = activation(x * w^T + bias). Errors: shape_mismatch, out_of_memory (for the workspace, options.memory).
-    result<success> matmul(matrix_view<float const> x, panels const& w, matrix_view<float> y,
-                           product_options const& options = {}) const noexcept;
-    // x has the values x8 * x_scale.
-    result<success> matmul(matrix_view<std::int8_t const> x8, float x_scale, panels const& w, matrix_view<float> y,
+    // y = activation(x * w^T + bias) + residual, x and y of any element type. Errors: shape_mismatch, out_of_memory (for
+    // the workspace, options.memory).
+    result<success> matmul(input_matrix x, panels const& w, output_matrix y,
                            product_options const& options = {}) const noexcept;
     // True: it is done; false: there is no kernel for it. Errors: out_of_memory.
     result<bool> convolve(float_convolution const& c) const noexcept;

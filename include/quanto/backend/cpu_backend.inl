@@ -40,16 +40,15 @@ struct cpu_backend::products {
         auto const run_tasks = [&](std::size_t n, auto const& task) { run(n, threads && n > 1, task); };
         dense_matmul(target, x, w, y, threads ? executor->concurrency() : 1, run_tasks, workspace);
     }
-    template <class T>
-    result<success> multiply(detail::panel_operands<T> const& o, product_input input) const noexcept {
-        if (auto ok = check_matmul(o.x.rows, o.x.cols, o.w.rows(), o.w.cols(), o.y.rows, o.y.cols); !ok) return ok;
-        if (!o.options.bias.empty() && o.options.bias.size() != o.w.rows())
-            return error(errc::shape_mismatch, "matmul: ", o.options.bias.size(), " biases for ", o.w.rows(), " rows");
-        if (auto const& r = o.options.residual; r.data != nullptr && (r.rows != o.y.rows || r.cols != o.y.cols))
+    result<success> multiply(detail::panel_product const& p) const noexcept {
+        if (auto ok = check_matmul(p.x.rows, p.x.cols, p.w.rows(), p.w.cols(), p.y.rows, p.y.cols); !ok) return ok;
+        if (auto const& bias = p.options.bias; !bias.empty() && bias.size() != p.w.rows())
+            return error(errc::shape_mismatch, "matmul: ", bias.size(), " biases for ", p.w.rows(), " rows");
+        if (auto const& r = p.options.residual; r.data != nullptr && (r.rows != p.y.rows || r.cols != p.y.cols))
             return error(errc::shape_mismatch, "matmul: a residual of ", r.rows, " x ", r.cols, " for a result of ",
-                         o.y.rows, " x ", o.y.cols);
-        panel_kernel const kernel = choose_panel_kernel(choice, o.w, input).kernel;
-        return detail::multiply_panels(kernel, o, [&](std::size_t n, std::size_t work, auto const& f) {
+                         p.y.rows, " x ", p.y.cols);
+        panel_kernel const kernel = choose_panel_kernel(choice, p.w, input_of(p.x.type, p.options.accuracy)).kernel;
+        return detail::multiply_panels(kernel, target, p, [&](std::size_t n, std::size_t work, auto const& f) {
             // Below some microseconds of work another thread is no help; four ranges per thread even out their speeds.
             std::size_t const wanted = executor && work >= (std::size_t{1} << 18) ? 4 * executor->concurrency() : 1;
             std::size_t const tasks = n < wanted ? n : wanted;
@@ -127,16 +126,9 @@ QUANTO_BODY void cpu_backend::matmul(matrix_view<std::int8_t const> x, float x_s
                                      matrix_view<float> y) const noexcept {
     products(*this).multiply(x, x_scale, w, y);
 }
-QUANTO_BODY result<success> cpu_backend::matmul(matrix_view<float const> x, panels const& w, matrix_view<float> y,
+QUANTO_BODY result<success> cpu_backend::matmul(input_matrix x, panels const& w, output_matrix y,
                                                 product_options const& options) const noexcept {
-    return products(*this).multiply(
-        detail::panel_operands<float>{x, 1.0f, w, y, options},
-        options.accuracy == product_accuracy::exact ? product_input::f32 : product_input::dynamic_int8);
-}
-QUANTO_BODY result<success> cpu_backend::matmul(matrix_view<std::int8_t const> x8, float x_scale, panels const& w,
-                                                matrix_view<float> y, product_options const& options) const noexcept {
-    return products(*this).multiply(detail::panel_operands<std::int8_t>{x8, x_scale, w, y, options},
-                                    product_input::int8);
+    return products(*this).multiply({x, w, y, options});
 }
 QUANTO_BODY result<bool> cpu_backend::convolve(float_convolution const& c) const noexcept {
     return products(*this).convolve(c);

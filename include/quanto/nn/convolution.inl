@@ -147,7 +147,7 @@ private:
                 }
                 return multiply_patches(codes, prepared_layout, to.without_bias(),
                                         [&](auto patches, std::size_t, auto out) {
-                                            return where.backend.matmul(patches, x.scale(), *prepared, out, options);
+                                            return where.backend.matmul({patches, x.scale()}, *prepared, out, options);
                                         });
             }
             auto const portable = weight.portable(where.memory);

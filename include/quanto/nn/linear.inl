@@ -88,7 +88,7 @@ QUANTO_BODY result<bool> Linear::codes_product(Activation const& x, matrix_view<
     float const scale = x.has_row_scales() ? 1.0f : x.scale();
     matrix_view<std::int8_t const> const codes(x.int8_codes(), y.rows, in_features());
     if (!reads_panels(where)) return where.backend.matmul(codes, scale, weight.quantized()->as<qint8>(), y), false;
-    auto const done = where.backend.matmul(codes, scale, *weight.prepared(), y, options);
+    auto const done = where.backend.matmul({codes, scale}, *weight.prepared(), y, options);
     if (!done) return done.error();
     return true;
 }

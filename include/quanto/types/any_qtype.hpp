@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include <quanto/types/dtype.hpp>
 #include <quanto/types/qtype.hpp>
 
 namespace quanto::inline v0 {
@@ -78,6 +79,16 @@ constexpr int any_qtype::bits() const noexcept {
 }
 constexpr bool any_qtype::is_floating_point() const noexcept {
     return visit([]<class Q>(Q) { return Q::is_floating_point; });
+}
+
+// The type of its codes in memory; of less than 8 bits, that of the bytes they are packed in.
+constexpr dtype code_dtype(any_qtype type) noexcept {
+    return type.visit([]<class Q>(Q) {
+        if constexpr (Q::is_floating_point)
+            return dtype_of<typename Q::format>;
+        else
+            return Q::bits == 8 ? dtype::i8 : dtype::u8;
+    });
 }
 
 }  // namespace quanto::inline v0

@@ -28,13 +28,6 @@ namespace detail {
 
 inline constexpr std::string_view format_version = "1", version_key = "quanto.version", module_key = "quanto.module.";
 
-inline constexpr dtype code_dtype(any_qtype type) noexcept {
-    return type.is<qint8>()              ? dtype::i8
-           : type.is<qfloat8_e4m3fn>()   ? dtype::e4m3fn
-           : type.is<qfloat8_e4m3fnuz>() ? dtype::e4m3fnuz
-           : type.is<qfloat8_e5m2>()     ? dtype::e5m2
-                                         : dtype::u8;
-}
 std::string codes_key(any_qtype type);
 
 // The shape in which codes lie in a file.

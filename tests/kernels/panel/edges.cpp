@@ -74,7 +74,7 @@ TEST_CASE("products with panels read and write nothing outside their operands") 
                         REQUIRE(backend.matmul(xs, packed, ys, o));
                         o.accuracy = product_accuracy::dynamic_int8;
                         REQUIRE(backend.matmul(xs, packed, ys, o));
-                        REQUIRE(backend.matmul(xs8, 0.5f, packed, ys, o));
+                        REQUIRE(backend.matmul({xs8, 0.5f}, packed, ys, o));
                     });
                 }
     }

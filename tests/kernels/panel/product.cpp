@@ -125,7 +125,7 @@ void check_int8_exact(cpu_backend const& backend, case_of const& c) {
     for (auto& v : tensor_view<std::int8_t>(x.view()))
         v = static_cast<std::int8_t>(g.bits() % 4 == 0 ? -128 : static_cast<int>(g.bits() & 0xffu) - 128);
     Tensor<float> y(c.m, c.n), expected(c.m, c.n);
-    REQUIRE(backend.matmul(x, 0.037f, *backend.prepare(any_qtensor(w)), y));
+    REQUIRE(backend.matmul({x, 0.037f}, *backend.prepare(any_qtensor(w)), y));
     matmul_reference(matrix_view<std::int8_t const>(x), 0.037f, w.view(), matrix_view<float>(expected));
     for (std::size_t i = 0; i != y.size(); ++i) REQUIRE(y[i] == expected[i]);
 }
@@ -164,9 +164,9 @@ TEST_CASE("int8 times qint4 and qint2 panels is the same on every instruction se
         for (auto& v : tensor_view<std::int8_t>(x.view()))
             v = static_cast<std::int8_t>(g.bits() % 5 == 0 ? 0x80 : g.bits() & 0xff);
         Tensor<float> portable(c.m, c.n), best(c.m, c.n);
-        REQUIRE(cpu_backend({.force_isa = "portable"}).matmul(x, 0.02f, packed, portable));
+        REQUIRE(cpu_backend({.force_isa = "portable"}).matmul({x, 0.02f}, packed, portable));
         for (std::string_view const cap : {"avx2", ""}) {
-            REQUIRE(cpu_backend({.force_isa = cap}).matmul(x, 0.02f, packed, best));
+            REQUIRE(cpu_backend({.force_isa = cap}).matmul({x, 0.02f}, packed, best));
             CHECK(std::memcmp(portable.data(), best.data(), best.size() * sizeof(float)) == 0);
         }
         // Beside exact sums there are five roundings per group.
@@ -225,7 +225,8 @@ TEST_CASE("bias, activation and residual are applied to the finished sum") {
         REQUIRE(backend.matmul(plain.x, packed, plain.y));
         product_options options{.bias = {bias.data(), c.n}, .activation = f};
         REQUIRE(backend.matmul(o.x, packed, o.y, options));
-        options.residual = {residual.data() + 2, c.m, c.n, c.n + 3};
+        matrix_view<float const> const addend(residual.data() + 2, c.m, c.n, c.n + 3);
+        options.residual = addend;
         REQUIRE(backend.matmul(added.x, packed, added.y, options));
         CHECK(o.frame_is_whole());
         CHECK(added.frame_is_whole());
@@ -239,7 +240,7 @@ TEST_CASE("bias, activation and residual are applied to the finished sum") {
                                                                       : v / (1.0 + std::exp(-v));
                 REQUIRE(std::abs(static_cast<double>(o.y(m, n)) - expected) <=
                         3.1 * 0x1p-24 * std::abs(expected) + 0x1p-149);
-                REQUIRE(added.y(m, n) == o.y(m, n) + options.residual(m, n));
+                REQUIRE(added.y(m, n) == o.y(m, n) + addend(m, n));
             }
     };
     for (std::string_view const cap : {"portable", "avx2", ""})

@@ -8,10 +8,12 @@
 #include <quanto/kernels/isa.hpp>
 #include <quanto/kernels/kernel_name.hpp>
 #include <quanto/kernels/panel/panels.hpp>
+#include <quanto/kernels/panel/product_options.hpp>
 
 namespace quanto::inline v0 {
 
-enum class product_input : std::uint8_t { f32, dynamic_int8, int8 };
+// What a product reads of x. dynamic_int8: floats or float8 codes, rounded to int8.
+enum class product_input : std::uint8_t { f32, f16, bf16, float8, int8, dynamic_int8 };
 enum class panel_kernel : std::uint8_t { definition, portable, avx2, avx512, avx512vnni, neon_dot };
 
 struct panel_choice {
@@ -21,7 +23,8 @@ struct panel_choice {
 
 namespace detail {
 constexpr std::string_view name(product_input i) noexcept {
-    return i == product_input::int8 ? "int8" : i == product_input::dynamic_int8 ? "dynamic_int8" : "f32";
+    constexpr std::string_view names[] = {"f32", "f16", "bf16", "float8", "int8", "dynamic_int8"};
+    return names[static_cast<std::size_t>(i)];
 }
 constexpr std::string_view name(panel_kernel k) noexcept {
     switch (k) {
@@ -49,6 +52,15 @@ panel_choice chosen(any_qtype type, std::string_view reason) noexcept {
 }
 }  // namespace detail
 
+constexpr product_input input_of(dtype x, product_accuracy accuracy) noexcept {
+    if (x == dtype::i8) return product_input::int8;
+    if (accuracy == product_accuracy::dynamic_int8) return product_input::dynamic_int8;
+    return x == dtype::f32    ? product_input::f32
+           : x == dtype::f16  ? product_input::f16
+           : x == dtype::bf16 ? product_input::bf16
+                              : product_input::float8;
+}
+
 // Whether panels of that type have a kernel of their own on `target`. Without one the portable form multiplies faster.
 constexpr bool has_panel_kernel(isa_choice const& target, any_qtype type) noexcept {
     return target.target != isa::portable || (target.neon_dot && !type.is_floating_point());
@@ -62,6 +74,9 @@ inline panel_choice choose_panel_kernel(isa_choice const& target, panels const& 
     auto const take = [&]<panel_kernel K>(std::string_view reason) {
         using enum product_input;
         if (input == int8) return detail::chosen<int8, K>(w.type(), reason);
+        if (input == f16) return detail::chosen<f16, K>(w.type(), reason);
+        if (input == bf16) return detail::chosen<bf16, K>(w.type(), reason);
+        if (input == float8) return detail::chosen<float8, K>(w.type(), reason);
         if constexpr (K != panel_kernel::portable && K != panel_kernel::definition)
             if (input == dynamic_int8 && !w.type().is_floating_point())
                 return detail::chosen<dynamic_int8, K>(w.type(), reason);
@@ -70,7 +85,8 @@ inline panel_choice choose_panel_kernel(isa_choice const& target, panels const& 
     if (w.cols() == 0) return take.template operator()<panel_kernel::definition>("there is nothing to sum");
     if (w.has_special())
         return take.template operator()<panel_kernel::definition>("the weight has codes that are NaN or infinite");
-    if (input != product_input::f32 && w.layout().group > longest_int8)
+    bool const sums_codes = input == product_input::int8 || input == product_input::dynamic_int8;
+    if (sums_codes && w.layout().group > longest_int8)
         return take.template operator()<panel_kernel::definition>("groups longer than 2^17 may overflow int32");
     if (!has_panel_kernel(target, w.type()))
         return take.template operator()<panel_kernel::portable>(

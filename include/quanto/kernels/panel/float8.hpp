@@ -91,20 +91,6 @@ result<success> multiply_float8(isa target, panel_operands<float> const& o, Spli
 }
 #undef QUANTO_FLOAT8_FUNCTIONS
 
-// x of int8: as the floats float(x[m][k]) * x_scale.
-template <QType Q, class Split>
-result<success> multiply_float8(isa target, panel_operands<std::int8_t> const& o, Split const& split) noexcept {
-    std::size_t const bytes = o.x.rows * o.x.cols * sizeof(float);
-    workspace space(bytes, o.options.memory);
-    if (space.data() == nullptr) return error(errc::out_of_memory, "matmul: no memory for ", bytes, " bytes");
-    auto* const values = reinterpret_cast<float*>(space.data());
-    for (std::size_t m = 0; m != o.x.rows; ++m)
-        for (std::size_t k = 0; k != o.x.cols; ++k)
-            values[m * o.x.cols + k] = static_cast<float>(o.x(m, k)) * o.x_scale;
-    matrix_view<float const> const x(values, o.x.rows, o.x.cols);
-    return multiply_float8<Q>(target, panel_operands<float>{x, 1.0f, o.w, o.y, o.options}, split);
-}
-
 }  // namespace quanto::inline v0::detail
 
 QUANTO_INTRINSICS_END

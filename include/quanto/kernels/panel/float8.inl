@@ -78,11 +78,12 @@ inline float pack_dot_row(panel_layout const& layout, float const* x, float* out
 }
 
 // y(m, n ..) = the finished v, as far as y goes.
-QUANTO_INLINE void finish(panel_operands<float> const& o, vf v, std::size_t m, std::size_t n) noexcept {
+__attribute__((noinline)) inline void finish(panel_operands<float> const& o, vf v, std::size_t m,
+                                             std::size_t n) noexcept {
     if (n >= o.y.cols) return;
     float part[lanes];
     __builtin_memcpy(part, &v, sizeof part);
-    finish_outputs(o.options, part, m, n, o.y.cols - n < lanes ? o.y.cols - n : lanes, o.y.row(m) + n);
+    finish_outputs(o.options, o.y, part, m, n, o.y.cols - n < lanes ? o.y.cols - n : lanes);
 }
 
 // Rows m0 .. m0 + M of x, packed `stride` floats apart, times panels.
@@ -214,17 +215,17 @@ void float8_outer(panel_operands<float> const& o, float const* strips, std::size
                 strips + m / strip_rows * strip_rows * padded + k * strip_rows + m % strip_rows * strip_line;
             std::size_t const left = rows - m < tile_rows ? rows - m : tile_rows;
             if (left <= third)
-                float8_tile<third>(block, strip, lines, o.y, m, n0, left, cols, k != 0);
+                float8_tile<third>(block, strip, lines, o.sums, m, n0, left, cols, k != 0);
             else if (left <= 2 * third)
-                float8_tile<2 * third>(block, strip, lines, o.y, m, n0, left, cols, k != 0);
+                float8_tile<2 * third>(block, strip, lines, o.sums, m, n0, left, cols, k != 0);
             else
-                float8_tile<tile_rows>(block, strip, lines, o.y, m, n0, left, cols, k != 0);
+                float8_tile<tile_rows>(block, strip, lines, o.sums, m, n0, left, cols, k != 0);
         }
     }
     for (std::size_t m = 0; m != rows; ++m)
         for (std::size_t n = n0; n < n0 + cols; n += lanes) {
             vf v{};
-            __builtin_memcpy(&v, o.y.row(m) + n, (n0 + cols - n < lanes ? n0 + cols - n : lanes) * sizeof(float));
+            __builtin_memcpy(&v, o.sums.row(m) + n, (n0 + cols - n < lanes ? n0 + cols - n : lanes) * sizeof(float));
             finish(o, v, m, n);
         }
 }

@@ -1,8 +1,8 @@
-// What a product with panels is given, and its definition. x (M, K) of T = float or int8, w (N, K) in panels, y (M, N):
-//     float                y[m][n] = f(float(sum_k double(x[m][k]) * double(w[n][k])))     f: what epilogue.hpp says
-//     int8, w qint8        y[m][n] = f(sum_g float(sum_{k in g} x[m][k] * code[n][k]) * (x_scale * scale[n][g]))
+// What a product with panels is given, and its definition. x (M, K), w (N, K) in panels, y (M, N):
+//     x of int8, w qint8   y[m][n] = f(sum_g float(sum_{k in g} x[m][k] * code[n][k]) * (x_scale * scale[n][g]))
 //                          the inner sum an exact int32, the outer one float32, in the order of the groups
-//     int8, other w        as float, with the values float(x[m][k]) * x_scale
+//     others               y[m][n] = f(float(sum_k double(x[m][k]) * double(w[n][k])))     x: its values in float
+// f: what epilogue.hpp says.
 #pragma once
 
 #include <cstddef>
@@ -14,16 +14,39 @@
 
 namespace quanto::inline v0::detail {
 
-// Precondition: the shapes fit, bias has a value per row of w or none, residual one per y or none, y overlaps no
-// operand.
+// As the caller gives it. Precondition: the shapes fit, bias has a value per row of w or none, residual one per y or
+// none, y overlaps no operand.
+struct panel_product {
+    input_matrix x;
+    panels const& w;
+    output_matrix y;
+    product_options options;
+
+    // Of `count` rows of x, from `first` on.
+    panel_product slice(std::size_t first, std::size_t count) const noexcept {
+        panel_product part{x.slice(first, count), w, y.slice(first, count), options};
+        if (options.residual.data != nullptr) part.options.residual = options.residual.slice(first, count);
+        return part;
+    }
+};
+
+// As kernels read it: T is float or int8.
 template <class T>
 struct panel_operands {
     matrix_view<T const> x;
     float x_scale;  // of int8
     panels const& w;
-    matrix_view<float> y;
+    output_matrix y;
+    matrix_view<float> sums;  // of the shape of y, to be used on the way to y, which it may be; where w is float8
     product_options const& options;
 };
+
+// The same for code of no instruction set in particular.
+template <std::size_t N>
+__attribute__((noinline)) void finish_plainly(product_options const& o, output_matrix const& y, float (&v)[N],
+                                              std::size_t m, std::size_t n, std::size_t count) noexcept {
+    finish_outputs(o, y, v, m, n, count);
+}
 
 template <QType Q, class T>
 void multiply_by_definition(panel_operands<T> const& o, std::size_t m, panel_range range) noexcept {
@@ -47,7 +70,7 @@ void multiply_by_definition(panel_operands<T> const& o, std::size_t m, panel_ran
             }
             v = static_cast<float>(sum);
         }
-        finish_outputs(o.options, y, m, n, 1, o.y.row(m) + n);
+        finish_plainly(o.options, o.y, y, m, n, 1);
     }
 }
 

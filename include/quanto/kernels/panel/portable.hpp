@@ -52,7 +52,7 @@ void multiply_panel(panel_operands<T> const& o, std::size_t m, std::size_t p) no
     }
     if constexpr (std::is_same_v<T, std::int8_t> && !exact)
         for (float& v : total) v = rounded(v * o.x_scale);
-    finish_outputs(o.options, total, m, n0, n, o.y.row(m) + n0);
+    finish_plainly(o.options, o.y, total, m, n0, n);
 }
 
 template <QType Q, class T>

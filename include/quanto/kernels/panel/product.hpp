@@ -10,6 +10,7 @@
 #include <quanto/kernels/panel/float8.hpp>
 #include <quanto/kernels/panel/neon_dot.hpp>
 #include <quanto/kernels/panel/portable.hpp>
+#include <quanto/kernels/panel/values.hpp>
 #include <quanto/kernels/panel/workspace.hpp>
 
 namespace quanto::inline v0::detail {
@@ -67,8 +68,7 @@ result<success> multiply_tiles(panel_operands<T> const& o, Split const& split) n
                          w.scale_type,
                          o.w.integer_zero_point(),
                          {w, D, Tiles::template digit_size<fields>},
-                         o.y.data,
-                         o.y.stride,
+                         o.y,
                          o.options};
     std::size_t const in_tile = Tiles::template rows<D>(rows);
     std::size_t const tile_bytes = p.x.tile_bytes(in_tile), tiles = ceil_div(rows, in_tile);
@@ -113,28 +113,78 @@ result<success> multiply_tiles(panel_operands<T> const& o, Split const& split) n
     return multiply_tiles<Tiles, Q, 1>(o, split);
 }
 
-// Precondition: kernel is what choose_panel_kernel says of the weight.
-template <class T, class Split>
-result<success> multiply_panels(panel_kernel kernel, panel_operands<T> const& o, Split const& split) noexcept {
-    return o.w.type().visit([&]<QType Q>(Q) -> result<success> {
+template <QType Q, class T, class Split>
+result<success> multiply_operands(panel_kernel kernel, panel_operands<T> const& o, Split const& split) noexcept {
 #if QUANTO_TARGETS_X86
-        if constexpr (Q::is_floating_point) {
-            if (kernel == panel_kernel::avx512) return multiply_float8<Q>(isa::avx512, o, split);
-            if (kernel == panel_kernel::avx2) return multiply_float8<Q>(isa::avx2, o, split);
-        } else {
-            if (kernel == panel_kernel::avx512vnni) return multiply_tiles<avx512vnni_tiles, Q>(o, split);
-            if (kernel == panel_kernel::avx2) return multiply_tiles<avx2_dot_tiles, Q>(o, split);
-        }
+    if constexpr (Q::is_floating_point) {
+        if (kernel == panel_kernel::avx512) return multiply_float8<Q>(isa::avx512, o, split);
+        if (kernel == panel_kernel::avx2) return multiply_float8<Q>(isa::avx2, o, split);
+    } else {
+        if (kernel == panel_kernel::avx512vnni) return multiply_tiles<avx512vnni_tiles, Q>(o, split);
+        if (kernel == panel_kernel::avx2) return multiply_tiles<avx2_dot_tiles, Q>(o, split);
+    }
 #elif QUANTO_TARGETS_NEON
-        if constexpr (!Q::is_floating_point)
-            if (kernel == panel_kernel::neon_dot) return multiply_tiles<neon_dot_tiles, Q>(o, split);
+    if constexpr (!Q::is_floating_point)
+        if (kernel == panel_kernel::neon_dot) return multiply_tiles<neon_dot_tiles, Q>(o, split);
 #endif
-        split(o.w.layout().panels(), o.x.rows * o.w.rows() * o.w.cols(), [&](std::size_t begin, std::size_t end) {
-            if (kernel == panel_kernel::portable) return portable::multiply_panels<Q>(o, {begin, end});
-            for (std::size_t m = 0; m != o.x.rows; ++m) multiply_by_definition<Q>(o, m, {begin, end});
-        });
-        return success{};
+    split(o.w.layout().panels(), o.x.rows * o.w.rows() * o.w.cols(), [&](std::size_t begin, std::size_t end) {
+        if (kernel == panel_kernel::portable) return portable::multiply_panels<Q>(o, {begin, end});
+        for (std::size_t m = 0; m != o.x.rows; ++m) multiply_by_definition<Q>(o, m, {begin, end});
     });
+    return success{};
+}
+
+// Kernels read floats, and with integer weights int8; kernels of float8 weights need floats for their sums. What is of
+// another type goes through the workspace, in rounds of some rows. `target`: for the conversions.
+template <QType Q, class Split>
+result<success> multiply_values(panel_kernel kernel, isa target, panel_product const& p, Split const& split) noexcept {
+    constexpr std::size_t round_floats = std::size_t{1} << 20, whole_tiles = 48;
+    auto const sums_of = [](output_matrix const& y) {
+        return y.type == dtype::f32 ? y.as<float>() : matrix_view<float>();
+    };
+    if constexpr (!Q::is_floating_point)
+        if (p.x.type == dtype::i8)
+            return multiply_operands<Q>(
+                kernel,
+                panel_operands<std::int8_t>{p.x.as<std::int8_t>(), p.x.scale, p.w, p.y, sums_of(p.y), p.options},
+                split);
+    bool const converts = p.x.type != dtype::f32, needs_sums = Q::is_floating_point && p.y.type != dtype::f32;
+    std::size_t const x_floats = converts ? p.x.cols : 0, y_floats = needs_sums ? p.y.cols : 0;
+    if (x_floats + y_floats == 0)
+        return multiply_operands<Q>(
+            kernel, panel_operands<float>{p.x.as<float>(), 1.0f, p.w, p.y, sums_of(p.y), p.options}, split);
+    std::size_t const fitting = round_floats / (x_floats + y_floats) / whole_tiles * whole_tiles,
+                      most = fitting < whole_tiles ? whole_tiles : fitting, round = p.x.rows < most ? p.x.rows : most,
+                      bytes = round * (x_floats + y_floats) * sizeof(float);
+    workspace space(bytes, p.options.memory);
+    if (space.data() == nullptr)
+        return error(errc::out_of_memory, "matmul: no memory for a workspace of ", bytes, " bytes");
+    auto* const values = reinterpret_cast<float*>(space.data());
+    read_values const read = reader_of_values(target, p.x.type);
+    for (std::size_t first = 0; first < p.x.rows; first += round) {
+        std::size_t const rows = p.x.rows - first < round ? p.x.rows - first : round;
+        panel_product const part = p.slice(first, rows);
+        if (converts)
+            split(rows, rows * x_floats, [&](std::size_t begin, std::size_t end) {
+                for (std::size_t m = begin; m != end; ++m)
+                    read(part.x.at(m, 0), x_floats, part.x.scale, values + m * x_floats);
+            });
+        auto const done = multiply_operands<Q>(
+            kernel,
+            panel_operands<float>{
+                converts ? matrix_view<float const>(values, rows, p.x.cols) : part.x.template as<float>(), 1.0f, p.w,
+                part.y, needs_sums ? matrix_view<float>(values + round * x_floats, rows, p.y.cols) : sums_of(part.y),
+                part.options},
+            split);
+        if (!done) return done;
+    }
+    return success{};
+}
+
+// Precondition: kernel is what choose_panel_kernel says of the weight and the kind of x.
+template <class Split>
+result<success> multiply_panels(panel_kernel kernel, isa target, panel_product const& p, Split const& split) noexcept {
+    return p.w.type().visit([&]<QType Q>(Q) { return multiply_values<Q>(kernel, target, p, split); });
 }
 
 }  // namespace quanto::inline v0::detail

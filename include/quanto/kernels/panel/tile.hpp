@@ -17,14 +17,13 @@ struct tile_product {
     dtype scale_type;
     bool integer_zero_point;
     digit_layout x;
-    float* y;
-    std::size_t y_stride;
+    output_matrix const& y;
     product_options const& options;
 
     // The sums of a panel, to row m of y.
     __attribute__((always_inline)) void finish(float (&v)[16], std::size_t m, std::size_t panel) const noexcept {
         std::size_t const n = panel * panel_layout::panel_rows, left = rows - n;
-        finish_outputs(options, v, m, n, left < 16 ? left : 16, y + m * y_stride + n);
+        finish_outputs(options, y, v, m, n, left < 16 ? left : 16);
     }
 };
 
