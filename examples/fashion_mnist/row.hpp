@@ -64,12 +64,12 @@ inline std::string to_json(std::vector<Row> const& rows) {
     auto const key = [&](std::string_view name) {
         text += first ? "" : ", ";
         first = false;
-        quanto::io::append_json_string(text, name);
+        text += quanto::io::json_string(name);
         text += ": ";
     };
     auto const string = [&](std::string_view name, std::string_view value) {
         key(name);
-        quanto::io::append_json_string(text, value);
+        text += quanto::io::json_string(value);
     };
     auto const number = [&](std::string_view name, double value) {
         key(name);

@@ -128,7 +128,7 @@ inline weight_case parse_weight(std::string const& name) {
 inline std::vector<std::string> cases(io::SafetensorsFile const& file, std::string const& suffix) {
     std::vector<std::string> names;
     for (auto const& entry : file)
-        if (entry.name.ends_with(suffix)) names.push_back(entry.name.substr(0, entry.name.size() - suffix.size()));
+        if (entry.name.ends_with(suffix)) names.emplace_back(entry.name.substr(0, entry.name.size() - suffix.size()));
     return names;
 }
 

@@ -99,9 +99,9 @@ TEST_CASE("json agrees with nlohmann on what is a text") {
 #endif
 
 TEST_CASE("json strings are decoded and numbers do not wrap") {
-    std::string value;
-    io::JsonReader text(R"("\ud83d\ude00\u00e9\n\t\"")");
-    REQUIRE(text.read_string(value));
+    text value;
+    io::JsonReader escaped(R"("\ud83d\ude00\u00e9\n\t\"")");
+    REQUIRE(escaped.read_string(value));
     CHECK(value == "\xf0\x9f\x98\x80\xc3\xa9\n\t\"");
     std::size_t n = 0;
     io::JsonReader largest("18446744073709551615");
@@ -111,8 +111,7 @@ TEST_CASE("json strings are decoded and numbers do not wrap") {
     CHECK(!io::JsonReader("-1").read_unsigned(n));
     CHECK(!io::JsonReader("1.0").read_unsigned(n));
 
-    std::string out;
-    io::append_json_string(out, "a\"\\\n\x01");
+    text const out = io::json_string("a\"\\\n\x01");
     io::JsonReader back(out);
     REQUIRE(back.read_string(value));
     CHECK(value == "a\"\\\n\x01");

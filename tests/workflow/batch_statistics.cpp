@@ -55,7 +55,7 @@ TEST_CASE("a convolutional network is tuned to the same bits by any number of th
         REQUIRE(state);
         std::string all;
         for (auto const& [key, t] : *state)
-            all += key + std::string(reinterpret_cast<char const*>(t.bytes().data()), t.bytes().size());
+            (all += key).append(reinterpret_cast<char const*>(t.bytes().data()), t.bytes().size());
         return all;
     };
     auto const alone = run();

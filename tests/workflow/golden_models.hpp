@@ -210,7 +210,7 @@ void check_quantized_here() {
             REQUIRE(theirs != nullptr);
             REQUIRE(theirs->type() == tensor.type());
             REQUIRE(theirs->shape() == tensor.shape());
-            if (c.hqq && c.type == dtype::f32) compare_hqq(key, tensor, *theirs);
+            if (c.hqq && c.type == dtype::f32) compare_hqq(std::string(key), tensor, *theirs);
             if (!same_codes) continue;
             if (key.find("put_scale") != std::string::npos)
                 CHECK(tensor[0] == Catch::Approx((*theirs)[0]).epsilon(1e-5));

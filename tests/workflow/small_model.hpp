@@ -44,13 +44,12 @@ struct Model {
 
 // All that defines what a model computes, as text.
 inline std::string fingerprint(Model const& m) {
-    std::string all = io::to_json(quantization_map_of(m));
-    for (auto const& [key, text] : metadata_of(m)) all += key + text;
+    std::string all(io::to_json(quantization_map_of(m)));
+    for (auto const& [key, text] : metadata_of(m)) (all += key) += text;
     auto const state = state_dict(m);
     if (!state) return all + state.error().c_str();
     for (auto const& [key, t] : *state)
-        all += key + std::string(name(t.type())) +
-               std::string(reinterpret_cast<char const*>(t.bytes().data()), t.bytes().size());
+        ((all += key) += name(t.type())).append(reinterpret_cast<char const*>(t.bytes().data()), t.bytes().size());
     return all;
 }
 inline bool same(nn::Activation const& a, nn::Activation const& b) {

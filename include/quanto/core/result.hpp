@@ -7,12 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
-#include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include <quanto/core/assert.hpp>
 #include <quanto/core/config.hpp>
+#include <quanto/core/text_view.hpp>
 
 namespace quanto::inline v0 {
 
@@ -29,7 +29,7 @@ enum class errc : std::uint8_t {
     unsupported,  // well formed, but beyond this library or this target
 };
 
-constexpr std::string_view name(errc code) noexcept {
+constexpr text_view name(errc code) noexcept {
     switch (code) {
         case errc::invalid_argument:
             return "invalid argument";
@@ -66,10 +66,10 @@ public:
     }
 
     constexpr errc code() const noexcept { return code_; }
-    constexpr std::string_view message() const noexcept { return {text_, size_}; }
+    constexpr text_view message() const noexcept { return {text_, size_}; }
     constexpr char const* c_str() const noexcept { return text_; }
 
-    constexpr error& append(std::string_view part) noexcept {
+    constexpr error& append(text_view part) noexcept {
         for (char c : part) {
             if (size_ == capacity) {
                 text_[capacity - 3] = text_[capacity - 2] = text_[capacity - 1] = '.';
@@ -81,17 +81,11 @@ public:
         return *this;
     }
 
-    constexpr error& append(std::size_t number) noexcept {
-        char digits[20]{};
-        std::size_t n = sizeof digits;
-        do digits[--n] = static_cast<char>('0' + number % 10);
-        while ((number /= 10) != 0);
-        return append(std::string_view{digits + n, sizeof digits - n});
-    }
+    constexpr error& append(std::size_t number) noexcept { return append(digits_of(number)); }
 
     // The same error seen from further out: error(..).within("fc1") reads "fc1: ...". Of a long name only the start is
     // kept, so that it does not hide what is wrong.
-    constexpr error within(std::string_view where) const noexcept {
+    constexpr error within(text_view where) const noexcept {
         constexpr std::size_t most = 120;
         return error(code_, where.substr(0, most), where.size() > most ? "...: " : ": ", message());
     }

@@ -6,11 +6,10 @@
 
 #include <cstddef>
 #include <cstdio>
-#include <string>
-#include <string_view>
 
 #include <quanto/core/function_ref.hpp>
 #include <quanto/core/result.hpp>
+#include <quanto/core/text.hpp>
 
 namespace quanto::inline v0::io {
 
@@ -21,7 +20,7 @@ public:
 
     // False where the system takes no more bytes; there is no use in going on then.
     bool write(void const* data, std::size_t size) noexcept;
-    bool write(std::string_view text) noexcept;
+    bool write(text_view characters) noexcept;
 
 private:
     std::FILE* file_;
@@ -30,11 +29,11 @@ private:
 // `write` puts the content into the sink and answers whether it could. Where it could not, or the system refuses
 // anything, the error names the path, the temporary file is gone and the old file is what it was. An old file that is
 // mapped stays readable; a symbolic link is replaced, not followed; permissions of the old file are kept.
-result<success> write_file_atomically(std::string const& path, function_ref<bool(FileSink&)> write);
+result<success> write_file_atomically(text const& path, function_ref<bool(FileSink&)> write);
 
 // The directory, made where it is missing; its parent must exist. Errors name the path: no parent, not a directory,
 // what else the system says.
-result<success> make_directory(std::string const& path);
+result<success> make_directory(text const& path);
 
 }  // namespace quanto::inline v0::io
 

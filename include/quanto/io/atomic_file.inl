@@ -19,7 +19,7 @@ QUANTO_BODY bool FileSink::write(void const* data, std::size_t size) noexcept {
     return size == 0 || std::fwrite(data, 1, size, file_) == size;
 }
 
-QUANTO_BODY bool FileSink::write(std::string_view text) noexcept { return write(text.data(), text.size()); }
+QUANTO_BODY bool FileSink::write(text_view characters) noexcept { return write(characters.data(), characters.size()); }
 
 namespace detail {
 // False: see errno.
@@ -35,21 +35,22 @@ inline bool write_and_sync(std::FILE* file, function_ref<bool(FileSink&)> write)
 }
 
 // A new file next to `path`, whose name comes back in `temporary`; nullptr: see errno.
-inline std::FILE* create_beside(std::string const& path, std::string& temporary) {
-    for (int i = 0; i != 1000; ++i) {
-        temporary = path + ".tmp" + std::to_string(i);
+inline std::FILE* create_beside(text const& path, text& temporary) {
+    for (std::size_t i = 0; i != 1000; ++i) {
+        ((temporary = path) += ".tmp") += digits_of(i);
         std::FILE* const file = std::fopen(temporary.c_str(), "wbx");
         if (file != nullptr || errno != EEXIST) return file;
     }
     return nullptr;
 }
 
-inline bool replace(std::string const& temporary, std::string const& path) {
+inline bool replace(text const& temporary, text const& path) {
 #if defined(__unix__) || defined(__APPLE__)
     if (std::rename(temporary.c_str(), path.c_str()) != 0) return false;
     // The new name reaches the disk with its directory. Some file systems refuse that: then it is as safe as they are.
-    auto const slash = path.rfind('/');
-    std::string const directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    std::size_t n = path.size();
+    while (n != 0 && path.data()[n - 1] != '/') --n;
+    text const directory = n == 0 ? "." : text_view(path).substr(0, n);
     if (int const handle = ::open(directory.c_str(), O_RDONLY | O_CLOEXEC); handle >= 0) {
         ::fsync(handle);
         ::close(handle);
@@ -63,13 +64,13 @@ inline bool replace(std::string const& temporary, std::string const& path) {
 
 }  // namespace detail
 
-QUANTO_BODY result<success> write_file_atomically(std::string const& path, function_ref<bool(FileSink&)> write) {
+QUANTO_BODY result<success> write_file_atomically(text const& path, function_ref<bool(FileSink&)> write) {
 #if defined(__unix__) || defined(__APPLE__)
     struct stat old {};
     bool const exists = ::stat(path.c_str(), &old) == 0;
     if (exists && !S_ISREG(old.st_mode)) return error(errc::io, tail(path), ": cannot write: not a regular file");
 #endif
-    std::string temporary;
+    text temporary;
     std::FILE* const file = detail::create_beside(path, temporary);
     if (file == nullptr) return system_error(path, "cannot create a file beside it");
     bool written = detail::write_and_sync(file, write);
@@ -85,7 +86,7 @@ QUANTO_BODY result<success> write_file_atomically(std::string const& path, funct
     return system_error(path, "cannot write", code);
 }
 
-QUANTO_BODY result<success> make_directory(std::string const& path) {
+QUANTO_BODY result<success> make_directory(text const& path) {
 #if defined(__unix__) || defined(__APPLE__)
     if (::mkdir(path.c_str(), 0777) == 0) return success{};
     struct stat there {};

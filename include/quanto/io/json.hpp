@@ -3,25 +3,24 @@
 // error() tells the byte. So a walk needs one check, at its end:
 //
 //     JsonReader json(R"({"a": "x", "b": "y"})");
-//     std::string key, value;
+//     text key, value;
 //     for (json.enter_object(); json.next_key(key);)
 //         if (json.read_string(value)) use(key, value);
 //     if (!json.finish()) return json.error();
 //
 // Strict: RFC 8259 to the letter, UTF-8 without overlong forms, surrogates or byte order mark, depth of at most 64.
-// Repeated keys are the caller's to notice. append_json_string is the way back.
+// Repeated keys are the caller's to notice. json_string is the way back.
 #pragma once
 
 #include <cstddef>
-#include <string>
-#include <string_view>
 
 #include <quanto/core/result.hpp>
+#include <quanto/core/text.hpp>
 
 namespace quanto::inline v0::io {
 
 // Bytes of the UTF-8 character at the start of `text`, or 0 where there is none. Precondition: text is not empty.
-constexpr std::size_t utf8_length(std::string_view text) noexcept {
+constexpr std::size_t utf8_length(text_view text) noexcept {
     auto const byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
     unsigned const lead = byte(0), second = byte(1);
     if (lead < 0x80) return 1;
@@ -33,7 +32,7 @@ constexpr std::size_t utf8_length(std::string_view text) noexcept {
     return overlong || beyond ? 0 : n;
 }
 
-constexpr bool is_utf8(std::string_view text) noexcept {
+constexpr bool is_utf8(text_view text) noexcept {
     while (!text.empty()) {
         std::size_t const n = utf8_length(text);
         if (n == 0) return false;
@@ -47,18 +46,18 @@ public:
     static constexpr std::size_t max_depth = 64;
 
     // Precondition: the text outlives the reader.
-    explicit JsonReader(std::string_view text) noexcept : text_(text) {}
+    explicit JsonReader(text_view text) noexcept : text_(text) {}
 
     // Steps into the object (array) that comes next; then next_key (next_element) until it answers false.
     bool enter_object() noexcept { return enter('{', "an object is expected"); }
     bool enter_array() noexcept { return enter('[', "an array is expected"); }
 
     // True: the next member's key, its value must be read or skipped now. False: the object has ended, or an error.
-    bool next_key(std::string& key) { return next_key(&key); }
+    bool next_key(text& key) { return next_key(&key); }
     bool next_element() noexcept { return next(']', "a comma or ']' is expected"); }
 
     // The next value, unescaped; it must be a string (a whole number without sign, fraction and exponent that fits).
-    bool read_string(std::string& value) { return string(&value); }
+    bool read_string(text& value) { return string(&value); }
     bool read_unsigned(std::size_t& value) noexcept;
 
     // Passes over the next value, whatever it is.
@@ -120,13 +119,13 @@ private:
         return first ? ok() : take(',', problem);
     }
 
-    bool next_key(std::string* key) {
+    bool next_key(text* key) {
         return next('}', "a comma or '}' is expected") && string(key) && take(':', "a colon is expected");
     }
 
-    bool string(std::string* out);
+    bool string(text* out);
 
-    bool escape(std::string* out);
+    bool escape(text* out);
 
     // The "u1f3a" of an escape.
     bool unit(std::uint32_t& value) noexcept;
@@ -137,15 +136,15 @@ private:
 
     bool word() noexcept;
 
-    std::string_view text_;
+    text_view text_;
     std::size_t pos_ = 0, depth_ = 0;
     char const* problem_ = nullptr;
     bool too_deep_ = false;
     bool first_ = false;  // no member of the innermost container has been read yet
 };
 
-// Appends `text` as a JSON string, quotes included. Precondition: is_utf8(text).
-void append_json_string(std::string& out, std::string_view text);
+// As a JSON string, quotes included. Precondition: is_utf8(characters).
+text json_string(text_view characters);
 
 }  // namespace quanto::inline v0::io
 

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <limits>
-#include <string_view>
 
 namespace quanto::inline v0::io {
 
@@ -39,7 +38,7 @@ QUANTO_BODY bool JsonReader::skip() {
     return true;
 }
 
-QUANTO_BODY bool JsonReader::string(std::string* out) {
+QUANTO_BODY bool JsonReader::string(text* out) {
     if (!take('"', "a string is expected")) return false;
     if (out != nullptr) out->clear();
     for (;;) {
@@ -49,7 +48,7 @@ QUANTO_BODY bool JsonReader::string(std::string* out) {
             if (n == 0) return fail("not UTF-8");
             pos_ += n;
         }
-        if (out != nullptr) out->append(text_.substr(run, pos_ - run));
+        if (out != nullptr) *out += text_.substr(run, pos_ - run);
         if (pos_ == text_.size()) return fail("the string does not end");
         if (at() == '"') return ++pos_, true;
         if (at() != '\\') return fail("a control character in a string");
@@ -57,11 +56,11 @@ QUANTO_BODY bool JsonReader::string(std::string* out) {
     }
 }
 
-QUANTO_BODY bool JsonReader::escape(std::string* out) {
-    constexpr std::string_view letters = "\"\\/bfnrt", meanings = "\"\\/\b\f\n\r\t";
+QUANTO_BODY bool JsonReader::escape(text* out) {
+    constexpr text_view letters = "\"\\/bfnrt", meanings = "\"\\/\b\f\n\r\t";
     ++pos_;
-    if (std::size_t const i = letters.find(at()); i != std::string_view::npos) {
-        if (out != nullptr) out->push_back(meanings[i]);
+    if (std::size_t const i = letters.find(at()); i != text_view::npos) {
+        if (out != nullptr) *out += meanings[i];
         return ++pos_, true;
     }
     std::uint32_t code = 0, low = 0;
@@ -75,7 +74,7 @@ QUANTO_BODY bool JsonReader::escape(std::string* out) {
         code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
     }
     if (out == nullptr) return true;
-    auto const put = [&](std::uint32_t byte) { out->push_back(static_cast<char>(byte)); };
+    auto const put = [&](std::uint32_t byte) { *out += static_cast<char>(byte); };
     auto const tail = [&](int shift) { put(0x80 | (code >> shift & 0x3f)); };
     if (code < 0x80) return put(code), true;
     if (code < 0x800) return put(0xc0 | code >> 6), tail(0), true;
@@ -116,24 +115,24 @@ QUANTO_BODY bool JsonReader::number() noexcept {
 }
 
 QUANTO_BODY bool JsonReader::word() noexcept {
-    for (std::string_view w : {"true", "false", "null"})
+    for (text_view w : {"true", "false", "null"})
         if (ok() && text_.substr(pos_).starts_with(w)) return pos_ += w.size(), true;
     return fail("a value is expected");
 }
 
-QUANTO_BODY void append_json_string(std::string& out, std::string_view text) {
-    constexpr std::string_view hex = "0123456789abcdef", special = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
-    out += '"';
-    for (char c : text) {
+QUANTO_BODY text json_string(text_view characters) {
+    constexpr text_view hex = "0123456789abcdef", special = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
+    text out = "\"";
+    for (char c : characters) {
         auto const byte = static_cast<unsigned char>(c);
-        if (std::size_t const i = special.find(c); i != std::string_view::npos)
+        if (std::size_t const i = special.find(c); i != text_view::npos)
             (out += '\\') += letters[i];
         else if (byte < 0x20)
             ((out += "\\u00") += hex[byte >> 4]) += hex[byte & 15];
         else
             out += c;
     }
-    out += '"';
+    return out += '"';
 }
 
 }  // namespace quanto::inline v0::io

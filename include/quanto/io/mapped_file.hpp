@@ -3,8 +3,7 @@
 // QUANTO_NO_MMAP) the file is read into memory instead.
 #pragma once
 
-#include <string>
-
+#include <quanto/core/text.hpp>
 #include <quanto/tensor/storage.hpp>
 
 namespace quanto::inline v0::io {
@@ -12,7 +11,7 @@ namespace quanto::inline v0::io {
 struct MappedFile {
     // All bytes of a regular file. Errors: the file is missing, not regular (directory, pipe, device), empty, or the
     // system refuses. Precondition, for as long as the storage lives: nobody truncates the file (replacing it is fine).
-    static result<storage> open(std::string const& path);
+    static result<storage> open(text const& path);
 };
 
 }  // namespace quanto::inline v0::io

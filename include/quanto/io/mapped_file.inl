@@ -25,7 +25,7 @@ namespace detail {
 // Owns a mapping.
 class file_mapping : shared_owner {
 public:
-    static result<storage> map(int file, std::string const& path) {
+    static result<storage> map(int file, text const& path) {
         struct stat info {};
         if (::fstat(file, &info) != 0) return system_error(path, "cannot inspect");
         if (!S_ISREG(info.st_mode))
@@ -61,7 +61,7 @@ private:
 
 }  // namespace detail
 
-QUANTO_BODY result<storage> MappedFile::open(std::string const& path) {
+QUANTO_BODY result<storage> MappedFile::open(text const& path) {
     int const file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block
     if (file < 0) return system_error(path, "cannot open");
     auto mapped = detail::file_mapping::map(file, path);
@@ -72,7 +72,7 @@ QUANTO_BODY result<storage> MappedFile::open(std::string const& path) {
 #else
 
 namespace detail {
-inline result<storage> read_file(std::FILE* file, std::string const& path) {
+inline result<storage> read_file(std::FILE* file, text const& path) {
     if (std::fseek(file, 0, SEEK_END) != 0) return system_error(path, "cannot seek");
     long const end = std::ftell(file);
     if (end < 0 || std::fseek(file, 0, SEEK_SET) != 0) return system_error(path, "cannot seek");
@@ -85,7 +85,7 @@ inline result<storage> read_file(std::FILE* file, std::string const& path) {
 }
 }  // namespace detail
 
-QUANTO_BODY result<storage> MappedFile::open(std::string const& path) {
+QUANTO_BODY result<storage> MappedFile::open(text const& path) {
     std::FILE* const file = std::fopen(path.c_str(), "rb");
     if (file == nullptr) return system_error(path, "cannot open");
     auto bytes = detail::read_file(file, path);

@@ -3,35 +3,33 @@
 #pragma once
 
 #include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
 
 #include <quanto/core/result.hpp>
+#include <quanto/core/text.hpp>
 #include <quanto/types/any_qtype.hpp>
 
 namespace quanto::inline v0::io {
 
 struct quantization_map {
     struct entry {
-        std::string module;
+        text module;
         std::optional<any_qtype> weights, activations;
     };
-    std::vector<entry> entries;
+    list<entry> entries;
 
-    entry const* find(std::string_view module) const noexcept;
+    entry const* find(text_view module) const noexcept;
 };
 
-// `origin` names the text in errors. Errors: malformed, or invalid_argument for a qtype that does not exist; both name
+// `origin` names it in errors. Errors: malformed, or invalid_argument for a qtype that does not exist; both name
 // the module.
-result<quantization_map> parse_quantization_map(std::string_view text, std::string const& origin);
+result<quantization_map> parse_quantization_map(text_view json_text, text_view origin);
 
-result<quantization_map> read_quantization_map(std::string const& path);
+result<quantization_map> read_quantization_map(text const& path);
 
 // The text of the file, four spaces to a level, as Python writes it.
-std::string to_json(quantization_map const& map);
+text to_json(quantization_map const& map);
 
-result<success> write_quantization_map(std::string const& path, quantization_map const& map);
+result<success> write_quantization_map(text const& path, quantization_map const& map);
 
 }  // namespace quanto::inline v0::io
 

@@ -1,16 +1,16 @@
 // The bodies of quantization_map.hpp.
 #pragma once
 
-#include <algorithm>
 #include <utility>
 
+#include <quanto/core/sort.hpp>
 #include <quanto/io/atomic_file.hpp>
 #include <quanto/io/json.hpp>
 #include <quanto/io/mapped_file.hpp>
 
 namespace quanto::inline v0::io {
 
-QUANTO_BODY quantization_map::entry const* quantization_map::find(std::string_view module) const noexcept {
+QUANTO_BODY quantization_map::entry const* quantization_map::find(text_view module) const noexcept {
     for (auto const& e : entries)
         if (e.module == module) return &e;
     return nullptr;
@@ -18,7 +18,7 @@ QUANTO_BODY quantization_map::entry const* quantization_map::find(std::string_vi
 
 namespace detail {
 inline result<success> read_module(JsonReader& json, quantization_map::entry& e) {
-    std::string field, value;
+    text field, value;
     bool has_weights = false, has_activations = false;
     for (json.enter_object(); json.next_key(field);) {
         bool const weights = field == "weights";
@@ -38,20 +38,19 @@ inline result<success> read_module(JsonReader& json, quantization_map::entry& e)
 
 // Every module once. Cost: O(n log n).
 inline result<success> check_modules(quantization_map const& map) {
-    std::vector<std::string_view> names;
+    list<text_view> names;
     for (auto const& e : map.entries) names.push_back(e.module);
-    std::sort(names.begin(), names.end());
-    auto const twice = std::adjacent_find(names.begin(), names.end());
-    if (twice != names.end()) return error(errc::malformed, *twice, ": occurs twice");
+    if (auto const* const twice = sort_and_find_repeated(names.data(), names.size()))
+        return error(errc::malformed, *twice, ": occurs twice");
     return success{};
 }
 
 }  // namespace detail
 
-QUANTO_BODY result<quantization_map> parse_quantization_map(std::string_view text, std::string const& origin) {
+QUANTO_BODY result<quantization_map> parse_quantization_map(text_view json_text, text_view origin) {
     quantization_map map;
-    JsonReader json(text);
-    std::string module;
+    JsonReader json(json_text);
+    text module;
     for (json.enter_object(); json.next_key(module);) {
         auto& e = map.entries.emplace_back(quantization_map::entry{module, {}, {}});
         if (auto done = detail::read_module(json, e); !done) return done.error().within(module).within(tail(origin));
@@ -61,29 +60,29 @@ QUANTO_BODY result<quantization_map> parse_quantization_map(std::string_view tex
     return map;
 }
 
-QUANTO_BODY result<quantization_map> read_quantization_map(std::string const& path) {
+QUANTO_BODY result<quantization_map> read_quantization_map(text const& path) {
     auto const bytes = MappedFile::open(path);
     if (!bytes) return bytes.error();
     return parse_quantization_map({reinterpret_cast<char const*>(bytes->data()), bytes->size()}, path);
 }
 
-QUANTO_BODY std::string to_json(quantization_map const& map) {
-    std::string text = "{";
+QUANTO_BODY text to_json(quantization_map const& map) {
+    text json = "{";
     for (auto const& e : map.entries) {
-        text += text.size() == 1 ? "\n    " : ",\n    ";
-        append_json_string(text, e.module);
-        text += ": {\n        \"weights\": \"";
-        text += e.weights ? e.weights->name() : std::string_view("none");
-        text += "\",\n        \"activations\": \"";
-        text += e.activations ? e.activations->name() : std::string_view("none");
-        text += "\"\n    }";
+        json += json.size() == 1 ? "\n    " : ",\n    ";
+        json += json_string(e.module);
+        json += ": {\n        \"weights\": \"";
+        json += e.weights ? e.weights->name() : text_view("none");
+        json += "\",\n        \"activations\": \"";
+        json += e.activations ? e.activations->name() : text_view("none");
+        json += "\"\n    }";
     }
-    return text += map.entries.empty() ? "}" : "\n}";
+    return json += map.entries.empty() ? "}" : "\n}";
 }
 
-QUANTO_BODY result<success> write_quantization_map(std::string const& path, quantization_map const& map) {
+QUANTO_BODY result<success> write_quantization_map(text const& path, quantization_map const& map) {
     if (auto once = detail::check_modules(map); !once) return once.error().within(tail(path));
-    return write_file_atomically(path, [text = to_json(map)](FileSink& sink) { return sink.write(text); });
+    return write_file_atomically(path, [json = to_json(map)](FileSink& sink) { return sink.write(json); });
 }
 
 }  // namespace quanto::inline v0::io

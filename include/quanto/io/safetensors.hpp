@@ -6,50 +6,52 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
+#include <quanto/core/list.hpp>
+#include <quanto/core/text.hpp>
 #include <quanto/tensor/tensor.hpp>
 
 namespace quanto::inline v0::io {
 
 class JsonReader;
 
-using metadata_list = std::vector<std::pair<std::string, std::string>>;
+struct metadata_entry {
+    text key, value;
+};
+using metadata_list = list<metadata_entry>;
 
 class SafetensorsFile {
 public:
     struct entry {
-        std::string name;
+        text name;
         any_tensor tensor;
     };
     static constexpr std::size_t header_limit = 100'000'000;  // the reference reader's
 
     // Errors: those of MappedFile::open and of parse.
-    static result<SafetensorsFile> open(std::string const& path);
+    static result<SafetensorsFile> open(text const& path);
 
     // `origin` names the bytes in errors. Cost: O(n log n) in the number of tensors. Errors: malformed (what, and for
     // which tensor), unsupported (a dtype or rank that this library does not know).
-    static result<SafetensorsFile> parse(storage bytes, std::string const& origin);
+    static result<SafetensorsFile> parse(storage bytes, text origin);
 
-    std::string const& path() const noexcept { return path_; }
+    text const& path() const noexcept { return path_; }
     std::size_t size() const noexcept { return entries_.size(); }
     std::size_t file_bytes() const noexcept { return bytes_.size(); }
     // In the order of their names.
-    std::vector<entry>::const_iterator begin() const noexcept { return entries_.begin(); }
-    std::vector<entry>::const_iterator end() const noexcept { return entries_.end(); }
+    entry const* begin() const noexcept { return entries_.begin(); }
+    entry const* end() const noexcept { return entries_.end(); }
 
-    any_tensor const* find(std::string_view name) const noexcept;
+    any_tensor const* find(text_view name) const noexcept;
+    entry const* find_entry(text_view name) const noexcept;
 
     // In the order of their keys.
     metadata_list const& metadata() const noexcept;
-    std::string const* metadata(std::string_view key) const noexcept;
+    text const* metadata(text_view key) const noexcept;
 
 private:
     struct declared {
-        std::string name;
+        text name;
         dtype type = dtype::f32;
         extents shape;
         std::size_t begin = 0, end = 0;
@@ -62,15 +64,15 @@ private:
     static result<success> read_declared(JsonReader& json, declared& d);
 
     // The tensors cover 0 .. size: no hole, no overlap, nothing beyond.
-    static result<success> check_cover(std::vector<declared>& tensors, std::size_t size);
+    static result<success> check_cover(list<declared>& tensors, std::size_t size);
 
-    std::string path_;
+    text path_;
     storage bytes_;
-    std::vector<entry> entries_;
+    list<entry> entries_;
     metadata_list metadata_;
 };
 
-result<SafetensorsFile> open_safetensors(std::string const& path);
+result<SafetensorsFile> open_safetensors(text const& path);
 
 }  // namespace quanto::inline v0::io
 

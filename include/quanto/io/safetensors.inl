@@ -1,37 +1,41 @@
 // The bodies of safetensors.hpp.
 #pragma once
 
-#include <algorithm>
 #include <utility>
 
+#include <quanto/core/sort.hpp>
 #include <quanto/io/json.hpp>
 #include <quanto/io/mapped_file.hpp>
 
 namespace quanto::inline v0::io {
 
-QUANTO_BODY result<SafetensorsFile> SafetensorsFile::open(std::string const& path) {
+QUANTO_BODY result<SafetensorsFile> SafetensorsFile::open(text const& path) {
     auto bytes = MappedFile::open(path);
     if (!bytes) return bytes.error();
     return parse(std::move(*bytes), path);
 }
 
-QUANTO_BODY result<SafetensorsFile> SafetensorsFile::parse(storage bytes, std::string const& origin) {
+QUANTO_BODY result<SafetensorsFile> SafetensorsFile::parse(storage bytes, text origin) {
     SafetensorsFile file;
-    file.path_ = origin;
+    file.path_ = std::move(origin);
     file.bytes_ = std::move(bytes);
-    if (auto problem = file.read(); !problem) return problem.error().within(tail(origin));
+    if (auto problem = file.read(); !problem) return problem.error().within(tail(file.path_));
     return file;
 }
 
-QUANTO_BODY any_tensor const* SafetensorsFile::find(std::string_view name) const noexcept {
-    auto const at =
-        std::lower_bound(begin(), end(), name, [](entry const& e, std::string_view n) { return e.name < n; });
-    return at != end() && at->name == name ? &at->tensor : nullptr;
+QUANTO_BODY any_tensor const* SafetensorsFile::find(text_view name) const noexcept {
+    entry const* const e = find_entry(name);
+    return e != nullptr ? &e->tensor : nullptr;
+}
+
+QUANTO_BODY SafetensorsFile::entry const* SafetensorsFile::find_entry(text_view name) const noexcept {
+    std::size_t const at = position(begin(), size(), [&](entry const& e) { return text_view(e.name) < name; });
+    return at != size() && entries_[at].name == name ? begin() + at : nullptr;
 }
 
 QUANTO_BODY metadata_list const& SafetensorsFile::metadata() const noexcept { return metadata_; }
 
-QUANTO_BODY std::string const* SafetensorsFile::metadata(std::string_view key) const noexcept {
+QUANTO_BODY text const* SafetensorsFile::metadata(text_view key) const noexcept {
     for (auto const& [k, v] : metadata_)
         if (k == key) return &v;
     return nullptr;
@@ -47,12 +51,12 @@ QUANTO_BODY result<success> SafetensorsFile::read() {
                      ") than the file");
 
     std::size_t const start = 8 + static_cast<std::size_t>(length), data_size = bytes_.size() - start;
-    std::string_view const text(reinterpret_cast<char const*>(bytes_.data()) + 8, static_cast<std::size_t>(length));
-    if (text.empty() || text.front() != '{') return error(errc::malformed, "the header does not start with '{'");
+    text_view const header(reinterpret_cast<char const*>(bytes_.data()) + 8, static_cast<std::size_t>(length));
+    if (header.empty() || header.front() != '{') return error(errc::malformed, "the header does not start with '{'");
 
-    std::vector<declared> tensors;
-    JsonReader json(text);
-    std::string key;
+    list<declared> tensors;
+    JsonReader json(header);
+    text key;
     bool has_metadata = false;
     for (json.enter_object(); json.next_key(key);) {
         if (key != "__metadata__") {
@@ -68,7 +72,7 @@ QUANTO_BODY result<success> SafetensorsFile::read() {
     if (!json.finish()) return json.error().within("header");
     if (auto covered = check_cover(tensors, data_size); !covered) return covered.error();
 
-    std::sort(tensors.begin(), tensors.end(), [](auto const& a, auto const& b) { return a.name < b.name; });
+    sort(tensors.data(), tensors.size(), [](auto const& a, auto const& b) { return a.name < b.name; });
     entries_.reserve(tensors.size());
     for (auto& d : tensors) {
         if (!entries_.empty() && entries_.back().name == d.name)
@@ -80,21 +84,21 @@ QUANTO_BODY result<success> SafetensorsFile::read() {
 }
 
 QUANTO_BODY result<success> SafetensorsFile::read_metadata(JsonReader& json) {
-    std::string key, value;
+    text key, value;
     for (json.enter_object(); json.next_key(key);) {
         if (!json.read_string(value)) return json.error().within("__metadata__");
-        metadata_.emplace_back(key, value);
+        metadata_.push_back({key, value});
     }
     if (!json.ok()) return json.error().within("__metadata__");
-    std::sort(metadata_.begin(), metadata_.end());
+    sort(metadata_.data(), metadata_.size(), [](auto const& a, auto const& b) { return a.key < b.key; });
     for (std::size_t i = 1; i < metadata_.size(); ++i)
-        if (metadata_[i - 1].first == metadata_[i].first)
-            return error(errc::malformed, metadata_[i].first, " occurs twice").within("__metadata__");
+        if (metadata_[i - 1].key == metadata_[i].key)
+            return error(errc::malformed, metadata_[i].key, " occurs twice").within("__metadata__");
     return success{};
 }
 
 QUANTO_BODY result<success> SafetensorsFile::read_declared(JsonReader& json, declared& d) {
-    std::string field, type;
+    text field, type;
     bool has_type = false, has_shape = false, has_offsets = false;
     for (json.enter_object(); json.next_key(field);) {
         bool& seen = field == "dtype" ? has_type : field == "shape" ? has_shape : has_offsets;
@@ -133,9 +137,9 @@ QUANTO_BODY result<success> SafetensorsFile::read_declared(JsonReader& json, dec
     return success{};
 }
 
-QUANTO_BODY result<success> SafetensorsFile::check_cover(std::vector<declared>& tensors, std::size_t size) {
-    std::sort(tensors.begin(), tensors.end(),
-              [](auto const& a, auto const& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+QUANTO_BODY result<success> SafetensorsFile::check_cover(list<declared>& tensors, std::size_t size) {
+    sort(tensors.data(), tensors.size(),
+         [](auto const& a, auto const& b) { return a.begin != b.begin ? a.begin < b.begin : a.end < b.end; });
     std::size_t at = 0;
     for (auto const& d : tensors) {
         if (d.end > size)
@@ -148,6 +152,6 @@ QUANTO_BODY result<success> SafetensorsFile::check_cover(std::vector<declared>& 
     return success{};
 }
 
-QUANTO_BODY result<SafetensorsFile> open_safetensors(std::string const& path) { return SafetensorsFile::open(path); }
+QUANTO_BODY result<SafetensorsFile> open_safetensors(text const& path) { return SafetensorsFile::open(path); }
 
 }  // namespace quanto::inline v0::io

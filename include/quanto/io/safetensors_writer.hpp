@@ -7,8 +7,6 @@
 #pragma once
 
 #include <optional>
-#include <string>
-#include <vector>
 
 #include <quanto/core/function_ref.hpp>
 #include <quanto/io/safetensors.hpp>
@@ -19,8 +17,9 @@ namespace quanto::inline v0::io {
 // the order of the file. Errors: invalid_argument (a name twice or not UTF-8, "__metadata__", a tensor without its
 // bytes), and those of make and write_file_atomically.
 using tensor_maker = function_ref<result<storage>(std::size_t)>;
-result<success> write_safetensors(std::string const& path, std::vector<SafetensorsFile::entry> const& tensors,
-                                  metadata_list const& metadata = {}, std::optional<tensor_maker> make = std::nullopt);
+result<success> write_safetensors(text const& path, list_view<SafetensorsFile::entry> tensors,
+                                  list_view<metadata_entry> metadata = {},
+                                  std::optional<tensor_maker> make = std::nullopt);
 
 }  // namespace quanto::inline v0::io
 

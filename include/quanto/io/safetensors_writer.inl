@@ -1,8 +1,7 @@
 // The bodies of safetensors_writer.hpp.
 #pragma once
 
-#include <algorithm>
-
+#include <quanto/core/sort.hpp>
 #include <quanto/io/atomic_file.hpp>
 #include <quanto/io/json.hpp>
 
@@ -17,9 +16,9 @@ inline result<success> check_size(SafetensorsFile::entry const& t, std::size_t s
 }
 
 // What the reader would refuse is not written over a file that it accepts.
-inline result<success> check_writable(std::vector<SafetensorsFile::entry> const& tensors, metadata_list const& metadata,
+inline result<success> check_writable(list_view<SafetensorsFile::entry> tensors, list_view<metadata_entry> metadata,
                                       bool can_make) {
-    std::vector<std::string_view> names{"__metadata__"}, keys;
+    list<text_view> names{"__metadata__"}, keys;
     for (auto const& t : tensors) {
         names.push_back(t.name);
         if (!is_utf8(t.name)) return error(errc::invalid_argument, t.name, ": the name is not UTF-8");
@@ -31,23 +30,20 @@ inline result<success> check_writable(std::vector<SafetensorsFile::entry> const&
         keys.push_back(key);
         if (!is_utf8(key) || !is_utf8(value)) return error(errc::invalid_argument, key, ": the metadata is not UTF-8");
     }
-    for (auto* list : {&names, &keys}) {
-        std::sort(list->begin(), list->end());
-        auto const twice = std::adjacent_find(list->begin(), list->end());
-        if (twice != list->end()) return error(errc::invalid_argument, "two entries are named ", *twice);
-    }
+    for (auto* all : {&names, &keys})
+        if (auto const* const twice = sort_and_find_repeated(all->data(), all->size()))
+            return error(errc::invalid_argument, "two entries are named ", *twice);
     return success{};
 }
 
 }  // namespace detail
 
-QUANTO_BODY result<success> write_safetensors(std::string const& path,
-                                              std::vector<SafetensorsFile::entry> const& tensors,
-                                              metadata_list const& metadata, std::optional<tensor_maker> make) {
+QUANTO_BODY result<success> write_safetensors(text const& path, list_view<SafetensorsFile::entry> tensors,
+                                              list_view<metadata_entry> metadata, std::optional<tensor_maker> make) {
     if (auto ok = detail::check_writable(tensors, metadata, make.has_value()); !ok)
         return ok.error().within(tail(path));
 
-    std::vector<SafetensorsFile::entry const*> order;
+    list<SafetensorsFile::entry const*> order;
     for (auto const& t : tensors) order.push_back(&t);
     // Wide types by descending size; their total may end anywhere, so tensors of 16-byte multiples come before the
     // rest.
@@ -56,45 +52,47 @@ QUANTO_BODY result<success> write_safetensors(std::string const& path,
         std::size_t const width = size_of(e->tensor.type());
         return whole_lines ? 8 - width : 16 + (8 - width);
     };
-    std::sort(order.begin(), order.end(),
-              [&](auto const* a, auto const* b) { return rank(a) != rank(b) ? rank(a) < rank(b) : a->name < b->name; });
+    sort(order.data(), order.size(),
+         [&](auto const* a, auto const* b) { return rank(a) != rank(b) ? rank(a) < rank(b) : a->name < b->name; });
 
-    std::string header = "{";
+    text header = "{";
     if (!metadata.empty()) {
         header += "\"__metadata__\":{";
         for (auto const& [key, value] : metadata) {
             if (header.back() != '{') header += ',';
-            append_json_string(header, key);
+            header += json_string(key);
             header += ':';
-            append_json_string(header, value);
+            header += json_string(value);
         }
         header += '}';
     }
     std::size_t offset = 0;
     for (auto const* e : order) {
         if (header.back() != '{') header += ',';
-        append_json_string(header, e->name);
+        header += json_string(e->name);
         header += ":{\"dtype\":\"";
         header += name(e->tensor.type());
         header += "\",\"shape\":[";
         for (std::size_t n : e->tensor.shape()) {
             if (header.back() != '[') header += ',';
-            header += std::to_string(n);
+            header += digits_of(n);
         }
         std::size_t const size = detail::bytes_of_shape(e->tensor);
-        header += "],\"data_offsets\":[" + std::to_string(offset) + ',' + std::to_string(offset + size) + "]}";
+        header += "],\"data_offsets\":[";
+        ((header += digits_of(offset)) += ',') += digits_of(offset + size);
+        header += "]}";
         offset += size;
     }
     header += '}';
     if (header.size() > SafetensorsFile::header_limit - 64)
         return error(errc::unsupported, "the header would exceed 100000000 bytes").within(tail(path));
-    header.append((64 - (8 + header.size()) % 64) % 64, ' ');
+    while ((8 + header.size()) % 64 != 0) header += ' ';
 
     std::optional<error> problem;
     auto const write = [&](FileSink& sink, SafetensorsFile::entry const& e) {
         storage const& here = e.tensor.bytes();
         if (here.size() != 0 || !make) return sink.write(here.data(), here.size());
-        auto const made = (*make)(static_cast<std::size_t>(&e - tensors.data()));
+        auto const made = (*make)(static_cast<std::size_t>(&e - tensors.begin()));
         auto const ok = made ? detail::check_size(e, made->size()) : made.error();
         if (!ok) problem = ok.error();
         return ok && sink.write(made->data(), made->size());

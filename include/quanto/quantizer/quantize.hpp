@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string_view>
 #include <type_traits>
 
 #include <quanto/quantizer/optimizer.hpp>
@@ -58,7 +57,7 @@ constexpr void encode_groups(grouped_values<S> x, planar_packing<Q::bits> packin
 // "the value at index 17 is NaN": the error for the first value that is NaN or infinite; nothing where all are finite.
 // `first` is added to the index.
 template <class S>
-std::optional<error> not_finite(tensor_view<S const> x, std::string_view what, std::size_t first = 0) noexcept {
+std::optional<error> not_finite(tensor_view<S const> x, text_view what, std::size_t first = 0) noexcept {
     for (std::size_t i = 0; i != x.size(); ++i)
         if (float const v = static_cast<float>(x[i]); !is_finite(v))
             return error(errc::not_finite, what, " at index ", first + i, is_nan(v) ? " is NaN" : " is infinite");

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string_view>
 
 #include <quanto/types/dtype.hpp>
 #include <quanto/types/qtype.hpp>
@@ -22,7 +21,7 @@ public:
     }
 
     // The type of that name ("qfloat8" means qfloat8_e4m3fn), or nothing.
-    static constexpr std::optional<any_qtype> from_name(std::string_view name) noexcept {
+    static constexpr std::optional<any_qtype> from_name(text_view name) noexcept {
         if (name == "qfloat8") return any_qtype(qfloat8{});
         std::optional<any_qtype> found;
         for_each([&]<class Q>(Q q) {
@@ -31,7 +30,7 @@ public:
         return found;
     }
 
-    constexpr std::string_view name() const noexcept;
+    constexpr text_view name() const noexcept;
     constexpr int bits() const noexcept;
     constexpr bool is_floating_point() const noexcept;
 
@@ -71,7 +70,7 @@ private:
     std::uint8_t index_;
 };
 
-constexpr std::string_view any_qtype::name() const noexcept {
+constexpr text_view any_qtype::name() const noexcept {
     return visit([]<class Q>(Q) { return Q::name; });
 }
 constexpr int any_qtype::bits() const noexcept {

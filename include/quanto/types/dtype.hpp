@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string_view>
 
+#include <quanto/core/text_view.hpp>
 #include <quanto/types/float16.hpp>
 #include <quanto/types/float8.hpp>
 
@@ -33,8 +33,8 @@ enum class dtype : std::uint8_t {
 
 inline constexpr std::size_t dtype_count = 16;
 
-constexpr std::string_view name(dtype t) noexcept {
-    constexpr std::string_view names[dtype_count] = {"F64",  "F32",     "F16",         "BF16",   "I64", "U64",
+constexpr text_view name(dtype t) noexcept {
+    constexpr text_view names[dtype_count] = {"F64",  "F32",     "F16",         "BF16",   "I64", "U64",
                                                      "I32",  "U32",     "I16",         "U16",    "I8",  "U8",
                                                      "BOOL", "F8_E4M3", "F8_E4M3FNUZ", "F8_E5M2"};
     return names[static_cast<std::size_t>(t)];
@@ -46,7 +46,7 @@ constexpr std::size_t size_of(dtype t) noexcept {
     return sizes[static_cast<std::size_t>(t)];
 }
 
-constexpr std::optional<dtype> dtype_from_name(std::string_view text) noexcept {
+constexpr std::optional<dtype> dtype_from_name(text_view text) noexcept {
     if (text == "F8_E4M3FN") return dtype::e4m3fn;
     for (std::size_t i = 0; i != dtype_count; ++i)
         if (name(static_cast<dtype>(i)) == text) return static_cast<dtype>(i);

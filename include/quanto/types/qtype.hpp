@@ -12,8 +12,8 @@
 
 #include <concepts>
 #include <cstdint>
-#include <string_view>
 
+#include <quanto/core/text_view.hpp>
 #include <quanto/types/float8.hpp>
 
 namespace quanto::inline v0 {
@@ -37,22 +37,22 @@ struct float8_qtype {
 }  // namespace detail
 
 struct qint2 : detail::integer_qtype<2> {
-    static constexpr std::string_view name = "qint2";
+    static constexpr text_view name = "qint2";
 };
 struct qint4 : detail::integer_qtype<4> {
-    static constexpr std::string_view name = "qint4";
+    static constexpr text_view name = "qint4";
 };
 struct qint8 : detail::integer_qtype<8> {
-    static constexpr std::string_view name = "qint8";
+    static constexpr text_view name = "qint8";
 };
 struct qfloat8_e4m3fn : detail::float8_qtype<float8_e4m3fn> {
-    static constexpr std::string_view name = "qfloat8_e4m3fn";
+    static constexpr text_view name = "qfloat8_e4m3fn";
 };
 struct qfloat8_e4m3fnuz : detail::float8_qtype<float8_e4m3fnuz> {
-    static constexpr std::string_view name = "qfloat8_e4m3fnuz";
+    static constexpr text_view name = "qfloat8_e4m3fnuz";
 };
 struct qfloat8_e5m2 : detail::float8_qtype<float8_e5m2> {
-    static constexpr std::string_view name = "qfloat8_e5m2";
+    static constexpr text_view name = "qfloat8_e5m2";
 };
 using qfloat8 = qfloat8_e4m3fn;
 

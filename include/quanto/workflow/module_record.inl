@@ -62,10 +62,11 @@ QUANTO_BODY result<io::quantization_map> map_in(io::SafetensorsFile const& file)
         return error(errc::missing, io::tail(file.path()), ": no quantization map, in it or beside it");
     io::quantization_map map;
     for (auto const& [key, text] : file.metadata()) {
-        if (!key.starts_with(module_key)) continue;
+        text_view const name = key;
+        if (!name.starts_with(module_key)) continue;
         auto const record = parse_module_record(text);
         if (!record) return record.error().within(key).within(io::tail(file.path()));
-        map.entries.push_back({key.substr(module_key.size()), record->weights, record->mapped_activations()});
+        map.entries.push_back({name.substr(module_key.size()), record->weights, record->mapped_activations()});
     }
     return map;
 }

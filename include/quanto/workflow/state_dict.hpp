@@ -22,7 +22,7 @@
 
 namespace quanto::inline v0 {
 
-using tensor_list = std::vector<io::SafetensorsFile::entry>;
+using tensor_list = list<io::SafetensorsFile::entry>;
 
 namespace detail {
 

@@ -82,19 +82,17 @@ QUANTO_BODY result<load_report> state_reader::finish() && {
         if (!*used++) {
             if (strict_)
                 return error(errc::unexpected, where(), ": ", e.name, ": no parameter of the model has this name");
-            report_.unexpected.push_back(e.name);
+            report_.unexpected.emplace_back(e.name);
         }
     return std::move(report_);
 }
 
 QUANTO_BODY result<std::optional<any_tensor>> state_reader::take(std::string const& key) {
     std::optional<any_tensor> x;
-    if (auto const* const found = file_.find(key)) {
-        auto const at = std::lower_bound(file_.begin(), file_.end(), key,
-                                         [](auto const& e, std::string const& k) { return e.name < k; });
-        used_[static_cast<std::size_t>(at - file_.begin())] = true;
-        x = *found;
-        if (found->bytes().is_shared()) report_.bytes_mapped += found->bytes().size();
+    if (auto const* const found = file_.find_entry(key)) {
+        used_[static_cast<std::size_t>(found - file_.begin())] = true;
+        x = found->tensor;
+        if (x->bytes().is_shared()) report_.bytes_mapped += x->bytes().size();
         return x;
     }
     if (strict_) return error(errc::missing, where(), ": ", key, " is missing");
