@@ -2,7 +2,7 @@
 # Runs the library on processors that this machine is not, by qemu's user mode, and prints which kernels each takes.
 #     x86-64 without compiler flags: on this processor, with AVX2 alone, with SSE2 alone
 #     x86-64 with QUANTO_NO_SIMD; with QUANTO_STATIC_ISA and -march=native
-#     AArch64 with dot products of bytes, and without
+#     AArch64 with i8mm, with dot products of bytes alone, and without
 # On each, tests/isa/chosen.cpp (the table of kernels; products against the definition); on AArch64 the tests of panels, too.
 #
 #     sh tests/cross.sh           the last line is `N passed, N failed`; the status is 0 if nothing failed
@@ -90,8 +90,9 @@ arm=aarch64-linux-gnu-g++
 
 aarch64() {
     compile aarch64 $arm -static tests/isa/chosen.cpp || return
-    chosen 6 "AArch64 dotprod" qemu-aarch64 -cpu max "$tree/aarch64" neon_dot
-    chosen 7 "AArch64" qemu-aarch64 -cpu cortex-a53 "$tree/aarch64" portable
+    chosen 6 "AArch64 i8mm" qemu-aarch64 -cpu max "$tree/aarch64" neon_i8mm
+    chosen 7 "AArch64 dotprod" qemu-aarch64 -cpu cortex-a76 "$tree/aarch64" neon_dot
+    chosen 8 "AArch64" qemu-aarch64 -cpu cortex-a53 "$tree/aarch64" portable
 }
 
 panels() {
@@ -103,7 +104,8 @@ panels() {
     mkdir -p "$tree/include"
     ln -sfn /usr/include/catch2 "$tree/include/catch2"
     compile panels $arm -static -pthread -isystem "$tree/include" tests/main.cpp tests/kernels/panel/*.cpp || return
-    check "AArch64 dotprod, tests of panels" qemu-aarch64 -cpu max "$tree/panels" "~products with panels stay*"
+    check "AArch64 i8mm, tests of panels" qemu-aarch64 -cpu max "$tree/panels" "~products with panels stay*"
+    check "AArch64 dotprod, tests of panels" qemu-aarch64 -cpu cortex-a76 "$tree/panels" "~products with panels stay*"
 }
 
 # ---- all of them, side by side ---------------------------------------------------------------------------------------

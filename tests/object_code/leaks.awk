@@ -1,6 +1,7 @@
 # Reads `objdump -d -C --no-show-raw-insn` of code that was compiled without flags for an instruction set, and names every
-# function with instructions beyond SSE2 (VEX and EVEX, BMI) that is not in a namespace of its instruction set. Were it a
-# template or inline, the linker would take this copy for all units, and every other processor would stop in it.
+# function with instructions beyond SSE2 (VEX and EVEX, BMI), or NEON's products of bytes, that is not in a namespace of
+# its instruction set. Were it a template or inline, the linker would take this copy for all units, and every other
+# processor would stop in it.
 #     objdump ... | awk -v namespaces=REGEX -v least=N -f leaks.awk
 # The status is 1 if there is one, or fewer than `least` functions with such instructions in those namespaces.
 
@@ -33,7 +34,7 @@ function judge() {
         ++inside
     } else {
         ++leaks
-        printf "%s\n  %d instructions beyond SSE2, the first:%s\n", name, beyond, first
+        printf "%s\n  %d instructions beyond those of all processors, the first:%s\n", name, beyond, first
     }
     beyond = 0
 }
@@ -48,14 +49,15 @@ function judge() {
 
 /^ +[0-9a-f]+:/ {
     if ($2 ~ /^(v|k(mov|or|and|xor|not|test|add|shift|unpck))/ || $0 ~ /%[yz]mm|%xmm(1[6-9]|[23][0-9])/ ||
+        $2 ~ /^(([su]|us|su)dot|([su]|us)mmla)$/ ||
         $2 ~ /^(andn|bextr|bls[ir]|blsmsk|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx|popcnt|lzcnt)[lq]?$/)
         if (beyond++ == 0) first = $0
 }
 
 END {
     judge()
-    printf "%d functions; with instructions beyond SSE2: %d in namespaces of their own, %d elsewhere\n", functions, inside,
-        leaks
+    printf "%d functions; with instructions beyond those of all processors: %d in namespaces of their own, %d elsewhere\n",
+        functions, inside, leaks
     if (inside < least) printf "expected at least %d in namespaces of their own\n", least
     exit leaks > 0 || inside < least
 }

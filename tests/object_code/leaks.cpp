@@ -1,6 +1,7 @@
 // A leak, to show that it is found: code for an instruction set beside its namespace.
 #include <quanto/kernels/target.hpp>
 
+#if QUANTO_TARGETS_X86
 QUANTO_TARGET_BEGIN(QUANTO_AVX2)
 namespace quanto::detail {
 namespace avx2 {
@@ -14,3 +15,19 @@ float kernel(float const* x) noexcept { return twice(shared(x)); }
 }  // namespace avx2
 }  // namespace quanto::detail
 QUANTO_TARGET_END
+#elif QUANTO_TARGETS_NEON
+QUANTO_TARGET_BEGIN(QUANTO_NEON_DOT)
+namespace quanto::detail {
+inline int32x4_t shared(int32x4_t acc, int8x16_t x) noexcept {
+    asm("sdot %0.4s, %1.16b, %1.16b" : "+w"(acc) : "w"(x));
+    return acc;
+}
+namespace neon_dot {
+int32x4_t kernel(int32x4_t acc, int8x16_t x) noexcept {
+    asm("sdot %0.4s, %1.16b, %1.16b" : "+w"(acc) : "w"(x));
+    return shared(acc, x);
+}
+}  // namespace neon_dot
+}  // namespace quanto::detail
+QUANTO_TARGET_END
+#endif

@@ -16,7 +16,7 @@ namespace quanto::inline v0 {
 
 struct cpu_options {
     std::optional<executor_ref> executor{};  // nothing: the calling thread
-    std::string_view force_isa{};            // cap: "portable", "avx2", "avx512"; empty: the best there is
+    std::string_view force_isa{};            // cap: "portable", "avx2", "avx512", "neon_dot"; empty: the best there is
 };
 
 class cpu_backend {

@@ -3,9 +3,9 @@
 //     QUANTO_NO_SIMD      defined: the portable one alone
 //     QUANTO_STATIC_ISA   defined: the one of the unit's own flags (-march=native), without a choice at run time; all
 //                         units of a program then have the same flags
-//     QUANTO_ISA          in the environment: caps the choice ("portable", "avx2")
+//     QUANTO_ISA          in the environment: caps the choice ("portable", "avx2", "neon_dot")
 // On AArch64, where every processor has NEON, `portable` is what the compiler makes of plain code; beside it there are
-// the dot products of bytes.
+// NEON's products of bytes.
 #pragma once
 
 #include <cstdint>
@@ -118,46 +118,55 @@ inline bool detect_vnni() noexcept {
 }
 #endif
 
-// The same of NEON's dot products of bytes (sdot, an extension of Armv8.2).
-inline bool detect_neon_dot() noexcept {
+// NEON's products of bytes: dot, of four and four (sdot, an extension of Armv8.2); i8mm, of 2 x 8 and 8 x 2, too
+// (usmmla, of Armv8.6). What an operating system does not tell, the unit's flags do.
+enum class neon_bytes : std::uint8_t { none, dot, i8mm };
+
+inline neon_bytes detect_neon_bytes() noexcept {
 #if !QUANTO_TARGETS_NEON
-    return false;
-#elif defined(QUANTO_STATIC_ISA) || !(defined(__linux__) || defined(__APPLE__))
-#if defined(__ARM_FEATURE_DOTPROD)
-    return true;
+    return neon_bytes::none;
+#elif defined(__linux__) && !defined(QUANTO_STATIC_ISA)
+    bool const dot = (getauxval(AT_HWCAP) >> 20 & 1u) != 0, i8mm = (getauxval(AT_HWCAP2) >> 13 & 1u) != 0;
+    return !dot ? neon_bytes::none : i8mm ? neon_bytes::i8mm : neon_bytes::dot;
+#elif defined(__ARM_FEATURE_DOTPROD) && defined(__ARM_FEATURE_MATMUL_INT8)
+    return neon_bytes::i8mm;
+#elif defined(__ARM_FEATURE_DOTPROD) || (defined(__APPLE__) && !defined(QUANTO_STATIC_ISA))
+    return neon_bytes::dot;
 #else
-    return false;
-#endif
-#elif defined(__APPLE__)
-    return true;
-#else
-    return (getauxval(AT_HWCAP) >> 20 & 1u) != 0;  // HWCAP_ASIMDDP
+    return neon_bytes::none;
 #endif
 }
 
-// An instruction set, and why it is this one. vnni: that is avx512, and detect_vnni(). neon_dot: detect_neon_dot(), and
-// not capped.
+constexpr neon_bytes capped(neon_bytes best, std::string_view cap) noexcept {
+    neon_bytes const limit = cap == "portable"   ? neon_bytes::none
+                             : cap == "neon_dot" ? neon_bytes::dot
+                                                 : neon_bytes::i8mm;
+    return limit < best ? limit : best;
+}
+
+// An instruction set, and why it is this one. vnni: that is avx512, and detect_vnni().
 struct isa_choice {
     isa target;
     std::string_view reason;
-    bool vnni = false, neon_dot = false;
+    bool vnni = false;
+    neon_bytes neon = neon_bytes::none;
 };
 
 // Cost: looks at the processor's features and at the environment, some 100 ns.
 inline isa_choice choose_isa(std::string_view force = {}) noexcept {
     isa const best = detect_isa();
-    bool const dot = detect_neon_dot();
+    neon_bytes const best_neon = detect_neon_bytes();
     if constexpr (static_isa)
-        return {best, "the flags that this unit is compiled with (QUANTO_STATIC_ISA)", detect_vnni(), dot};
+        return {best, "the flags that this unit is compiled with (QUANTO_STATIC_ISA)", detect_vnni(), best_neon};
     char const* const variable = std::getenv("QUANTO_ISA");
     std::string_view const environment = variable == nullptr ? "" : variable;
     isa const allowed = capped(best, environment), target = capped(allowed, force);
-    bool const dot_allowed = dot && environment != "portable", dot_target = dot_allowed && force != "portable";
+    neon_bytes const allowed_neon = capped(best_neon, environment), neon = capped(allowed_neon, force);
     return {target,
-            target < allowed || dot_target < dot_allowed ? "capped by cpu_options::force_isa"
-            : target < best || dot_target < dot          ? "capped by QUANTO_ISA in the environment"
-                                                         : "the best instruction set of this processor",
-            target == isa::avx512 && detect_vnni(), dot_target};
+            target < allowed || neon < allowed_neon ? "capped by cpu_options::force_isa"
+            : target < best || neon < best_neon     ? "capped by QUANTO_ISA in the environment"
+                                                    : "the best instruction set of this processor",
+            target == isa::avx512 && detect_vnni(), neon};
 }
 
 }  // namespace quanto::inline v0

@@ -34,8 +34,10 @@ QUANTO_INTRINSICS_END
 #define QUANTO_AVX512VNNI QUANTO_AVX512 ",avx512dq,avx512vl,avx512vnni"
 #if defined(__clang__)
 #define QUANTO_NEON_DOT "dotprod"
+#define QUANTO_NEON_I8MM "dotprod,i8mm"
 #else
 #define QUANTO_NEON_DOT "arch=armv8.2-a+dotprod"
+#define QUANTO_NEON_I8MM "arch=armv8.2-a+dotprod+i8mm"
 #endif
 
 #define QUANTO_PRAGMA(text) _Pragma(#text)

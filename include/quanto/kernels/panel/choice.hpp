@@ -14,7 +14,7 @@ namespace quanto::inline v0 {
 
 // What a product reads of x. dynamic_int8: floats or float8 codes, rounded to int8.
 enum class product_input : std::uint8_t { f32, f16, bf16, float8, int8, dynamic_int8 };
-enum class panel_kernel : std::uint8_t { definition, portable, avx2, avx512, avx512vnni, neon_dot };
+enum class panel_kernel : std::uint8_t { definition, portable, avx2, avx512, avx512vnni, neon_dot, neon_i8mm };
 
 struct panel_choice {
     panel_kernel kernel;
@@ -40,6 +40,8 @@ constexpr std::string_view name(panel_kernel k) noexcept {
             return "avx512vnni";
         case panel_kernel::neon_dot:
             return "neon_dot";
+        case panel_kernel::neon_i8mm:
+            return "neon_i8mm";
     }
     return {};
 }
@@ -63,7 +65,7 @@ constexpr product_input input_of(dtype x, product_accuracy accuracy) noexcept {
 
 // Whether panels of that type have a kernel of their own on `target`. Without one the portable form multiplies faster.
 constexpr bool has_panel_kernel(isa_choice const& target, any_qtype type) noexcept {
-    return target.target != isa::portable || (target.neon_dot && !type.is_floating_point());
+    return target.target != isa::portable || (target.neon != neon_bytes::none && !type.is_floating_point());
 }
 
 // `target`: the instruction sets that may be used. Without a kernel that rounds x to int8, dynamic_int8 is as exact as
@@ -91,7 +93,8 @@ inline panel_choice choose_panel_kernel(isa_choice const& target, panels const& 
     if (!has_panel_kernel(target, w.type()))
         return take.template operator()<panel_kernel::portable>(
             "the only kernel for panels without vector instructions");
-    if (target.neon_dot) return take.template operator()<panel_kernel::neon_dot>(target.reason);
+    if (target.neon == neon_bytes::i8mm) return take.template operator()<panel_kernel::neon_i8mm>(target.reason);
+    if (target.neon == neon_bytes::dot) return take.template operator()<panel_kernel::neon_dot>(target.reason);
     if (!w.type().is_floating_point() && target.vnni)
         return take.template operator()<panel_kernel::avx512vnni>(target.reason);
     if (w.type().is_floating_point() && target.target == isa::avx512)

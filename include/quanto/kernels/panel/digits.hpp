@@ -9,6 +9,7 @@
 // so that the unsigned codes of qint8 and the shifts cost one operation per block.
 // Where digits are words, of int16, 256 above is 4096, D is 1 or 2, digits of float x are in -2048 .. 2047, and
 // elements 4q + t and 4q + t + 2 are the words of dword ((2q + t) * M + m) * D + i, t = 0, 1.
+// Kernels that multiply 8 digits at once have the lines of a block in pairs (place_of_digits in neon_pack.hpp).
 #pragma once
 
 #include <cstddef>

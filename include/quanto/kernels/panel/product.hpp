@@ -9,6 +9,7 @@
 #include <quanto/kernels/panel/choice.hpp>
 #include <quanto/kernels/panel/float8.hpp>
 #include <quanto/kernels/panel/neon_dot.hpp>
+#include <quanto/kernels/panel/neon_i8mm.hpp>
 #include <quanto/kernels/panel/portable.hpp>
 #include <quanto/kernels/panel/values.hpp>
 #include <quanto/kernels/panel/workspace.hpp>
@@ -50,6 +51,7 @@ QUANTO_TILES(avx512vnni, byte_digits);
 QUANTO_TILES(avx2_dot, word_digits_of_bytes);
 #elif QUANTO_TARGETS_NEON
 QUANTO_TILES(neon_dot, byte_digits);
+QUANTO_TILES(neon_i8mm, byte_digits);
 #endif
 #undef QUANTO_TILES
 
@@ -124,8 +126,10 @@ result<success> multiply_operands(panel_kernel kernel, panel_operands<T> const& 
         if (kernel == panel_kernel::avx2) return multiply_tiles<avx2_dot_tiles, Q>(o, split);
     }
 #elif QUANTO_TARGETS_NEON
-    if constexpr (!Q::is_floating_point)
+    if constexpr (!Q::is_floating_point) {
+        if (kernel == panel_kernel::neon_i8mm) return multiply_tiles<neon_i8mm_tiles, Q>(o, split);
         if (kernel == panel_kernel::neon_dot) return multiply_tiles<neon_dot_tiles, Q>(o, split);
+    }
 #endif
     split(o.w.layout().panels(), o.x.rows * o.w.rows() * o.w.cols(), [&](std::size_t begin, std::size_t end) {
         if (kernel == panel_kernel::portable) return portable::multiply_panels<Q>(o, {begin, end});

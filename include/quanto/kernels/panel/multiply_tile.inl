@@ -1,0 +1,88 @@
+// A tile of x times panels, included by the integer kernels of each instruction set in their namespace; no include
+// guard on purpose. Per panel and block, A_i[r] = sum_k code[r][k] * digit_i[m][k] for its rows r, exact in int32, and
+// then in float32, with a the sum of A_i * unit^(D - 1 - i):
+//     D > 1           total[r] += scale[r] * (s[m] * a) - shift[r] * (s[m] * sum of codes)
+//     D = 1, qint8    total[r] += a * (s[m] * scale[r])                     each operation rounded, as by definition
+//     D = 1, others   total[r] += scale[r] * a - shift[r] * (sum of codes)  the same; in the end times s[m]
+// Before it:
+//     vf, vi                     `lanes` rows of a panel as f32, i32;  broadcast, to_float
+//     multiply_add(a, b, c)      a * b + c, rounded once
+//     opaque(v)                  v, not contracted with what comes after
+//     load_scales(type, p, i)    part i of the 16 scales at p: rows i * lanes on
+//     tile_sums<Fields, R>       sums of R rows of digits with `parts` parts of a panel, `line_bytes` digits a line:
+//                                start(words of a block), add(w, x, lines), of(part, row of digits)
+
+// Once for all kernels: within them it would take registers from their loops.
+__attribute__((noinline)) inline void finish(tile_product const& p, float (&v)[16], std::size_t m,
+                                             std::size_t panel) noexcept {
+    p.finish(v, m, panel);
+}
+
+// M rows, of which `valid` have a y, from row m0 on.
+template <std::size_t Fields, std::size_t D, std::size_t M>
+void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0, std::size_t valid,
+                   panel_range range) noexcept {
+    using sums = tile_sums<Fields, M * D>;
+    constexpr std::size_t parts = panel_layout::panel_rows / lanes;
+    constexpr float unit = D == 2 ? 4096.0f : 256.0f;
+    std::size_t const words = p.x.words_per_block(M);
+    auto const* const blocks = reinterpret_cast<float const*>(tile + p.x.digit_bytes(M));
+    float const* const row_scale = blocks + p.x.blocks() * words;
+    for (std::size_t panel = range.begin; panel != range.end; ++panel) {
+        std::byte const *w = p.w + panel * p.panel_bytes, *x = tile;
+        float const* block = blocks;
+        alignas(64) float total[M][16] = {};
+        for (std::size_t g = 0; g != p.x.groups; ++g) {
+            std::byte const* const header = w;
+            w += p.header_bytes;
+            std::size_t left = g + 1 == p.x.groups ? p.x.last_lines : p.x.group_lines;
+            while (left != 0) {
+                std::size_t const lines = left < p.x.block_lines ? left : p.x.block_lines;
+                float const* const s = block;  // D > 1
+                float const* const of_codes = block + (D == 1 ? 0 : M);
+                for (std::size_t first = 0; first != parts; first += sums::parts) {
+                    sums sum;
+                    sum.start(of_codes);
+                    sum.add(w + first * sizeof(vf), x, lines);
+                    QUANTO_UNROLL
+                    for (std::size_t i = 0; i != sums::parts; ++i) {
+                        vf const scale = load_scales(p.scale_type, header, first + i);
+                        vf shift{};
+                        if constexpr (Fields != 1) {
+                            shift = load_scales(p.scale_type, header + p.shift_offset, first + i);
+                            if (p.integer_zero_point) shift = opaque(shift * scale);
+                        }
+                        QUANTO_UNROLL
+                        for (std::size_t m = 0; m != M; ++m) {
+                            float* const at = total[m] + (first + i) * lanes;
+                            vf a = to_float(sum.of(i, m * D + D - 1)), t = load_f32(at);
+                            if constexpr (D == 1 && Fields == 1) {
+                                t = t + opaque(a * opaque(broadcast(row_scale[m]) * scale));
+                            } else if constexpr (D == 1) {
+                                t = t + opaque(a * scale);
+                                t = t - opaque(shift * broadcast(of_codes[m]));
+                            } else {
+                                vi high = sum.of(i, m * D);
+                                if constexpr (D == 3) high = (high << 8) + sum.of(i, m * D + 1);
+                                a = multiply_add(to_float(high), broadcast(unit), a);
+                                t = multiply_add(opaque(a * broadcast(s[m])), scale, t);
+                                if constexpr (Fields != 1) t = multiply_add(shift, broadcast(-of_codes[m]), t);
+                            }
+                            store_f32(t, at);
+                        }
+                    }
+                }
+                left -= lines;
+                w += panel_layout::line_bytes * lines;
+                x += sums::line_bytes * lines;
+                block += words;
+            }
+        }
+        for (std::size_t m = 0; m != valid; ++m) {
+            if constexpr (D == 1 && Fields != 1)
+                for (std::size_t i = 0; i != 16; i += lanes)
+                    store_f32(opaque(load_f32(total[m] + i) * broadcast(row_scale[m])), total[m] + i);
+            finish(p, total[m], m0 + m, panel);
+        }
+    }
+}
