@@ -1,29 +1,31 @@
 // Products of float8 panels, included by float8.hpp once per instruction set, in the namespaces of dense.inl, whose
-// vectors and outer products they use. Q: a float8 qtype; x (M, K) float.
+// vectors they use. Q: a float8 qtype; x (M, K) float.
 //
 // A code becomes float32 by moving its bits to where float32 has them: sign, exponent and mantissa then mean
-// value * 2^(bias - 127), subnormals included.
-//     up to 4 rows   float8_dot     lanes are rows of w; x is scaled by a power of two that takes the 2^(bias - 127) back
-//     more           float8_outer   256 columns of two vectors of rows are decoded once, 32 KiB or less, for all of x
+// value * 2^(bias - 127), subnormals included. Rows of x are scaled by a power of two that takes the 2^(bias - 127) back.
+//     up to 4 rows   float8_dot, reads w once, at the speed of memory
+//     more           tiles of rows share what is decoded: float8_tile.inl
 
 inline constexpr std::size_t line_parts = panel_layout::panel_rows / lanes;  // vectors of a line
-inline constexpr std::size_t dot_rows_most = 4;
-inline constexpr std::size_t block_cols = 256;
 
 typedef std::int16_t vw __attribute__((vector_size(QUANTO_KERNEL_BYTES)));
 
-// The four bytes of each 32-bit lane of the line at p, as value * 2^(bias - 127). A code in the upper byte of 16 bits
+// Byte T of each 32-bit lane of the line at p, as value * 2^(bias - 127). A code in the upper byte of 16 bits
 // needs one shift there, which keeps the sign: two loads, the second a byte before, bring all four codes to such a
 // place. Reads from p - 1 on: a header precedes the lines.
-template <QType Q>
-QUANTO_INLINE void decode_line(std::byte const* p, vf (&four)[4]) noexcept {
+template <QType Q, std::size_t T>
+QUANTO_INLINE vf decode_byte(std::byte const* p) noexcept {
     constexpr int drop = Q::format::mantissa_bits + 1;
     constexpr std::int32_t kept = static_cast<std::int32_t>(0x8000'0000u | (0x7fu << (24 - drop)));
-    vi const odd = (vi)(load_as<vw>(p) >> drop), even = (vi)(load_as<vw>(p - 1) >> drop);
-    four[0] = (vf)((even << 16) & kept);
-    four[1] = (vf)((odd << 16) & kept);
-    four[2] = (vf)(even & kept);
-    four[3] = (vf)(odd & kept);
+    vi const two = (vi)(load_as<vw>(T % 2 == 0 ? p - 1 : p) >> drop);
+    return (vf)((T < 2 ? two << 16 : two) & kept);
+}
+template <QType Q>
+QUANTO_INLINE void decode_line(std::byte const* p, vf (&four)[4]) noexcept {
+    four[0] = decode_byte<Q, 0>(p);
+    four[1] = decode_byte<Q, 1>(p);
+    four[2] = decode_byte<Q, 2>(p);
+    four[3] = decode_byte<Q, 3>(p);
 }
 template <QType Q>
 inline constexpr float float8_unit = bit_cast<float>(static_cast<std::uint32_t>(254 - Q::format::bias) << 23);
@@ -54,14 +56,21 @@ inline float largest_magnitude(float const* x, std::size_t n) noexcept {
     return bit_cast<float>(most);
 }
 
+// The power of two at or below the largest |x| of a row, so that no product with x / factor is below normal numbers for
+// its size; infinity for NaN.
+inline float row_factor(float const* x, std::size_t n) noexcept {
+    std::uint32_t const exponent = bit_cast<std::uint32_t>(largest_magnitude(x, n)) & 0x7f80'0000u;
+    return bit_cast<float>(exponent == 0 ? 1u << 23 : exponent);
+}
+inline float inverse_of(float factor) noexcept {
+    return bit_cast<float>((254u << 23) - bit_cast<std::uint32_t>(factor));
+}
+
 // A row of x for float8_dot: group after group, each padded with 0 to whole lines, times float8_unit / factor. Returns
-// the factor: the power of two at or below the largest |x|, so that no product is below normal numbers for its size;
-// infinity for NaN.
+// the factor.
 template <QType Q>
 inline float pack_dot_row(panel_layout const& layout, float const* x, float* out) noexcept {
-    std::uint32_t const exponent = bit_cast<std::uint32_t>(largest_magnitude(x, layout.cols)) & 0x7f80'0000u;
-    float const factor = bit_cast<float>(exponent == 0 ? 1u << 23 : exponent);
-    float const inverse = bit_cast<float>((254u << 23) - bit_cast<std::uint32_t>(factor));
+    float const factor = row_factor(x, layout.cols), inverse = inverse_of(factor);
     for (std::size_t g = 0; g != layout.groups(); ++g) {
         std::size_t const size = layout.size_of_group(g), padded = layout.lines(size) * layout.line_cols();
         std::size_t i = 0;
@@ -138,94 +147,4 @@ void float8_dot(panel_operands<float> const& o, float const* x, std::size_t stri
 #pragma GCC unroll 2
             for (std::size_t h = 0; h != line_parts; ++h) finish(o, total[m][h] * factors[m], m, n0 + h * lanes);
     }
-}
-
-// Columns [k0, k1) of the panels from `first` on, as many as two vectors hold: out [k1 - k0][panel_cols], dequantized.
-template <QType Q>
-inline void decode_block(panels const& w, std::size_t first, std::size_t k0, std::size_t k1, float* out) noexcept {
-    panel_layout const& layout = w.layout();
-    for (std::size_t part = 0; part != panel_cols / lanes; ++part) {
-        std::size_t const panel = first + part / line_parts, h = part % line_parts;
-        float* const to = out + part * lanes;
-        for (std::size_t k = k0; k < k1;) {
-            std::size_t const g = k / layout.group, begin = g * layout.group, size = layout.size_of_group(g),
-                              end = begin + size < k1 ? begin + size : k1;
-            bool const exists = panel < layout.panels();
-            std::byte const* const header =
-                exists ? w.bytes().data() + panel * layout.panel_bytes() + layout.group_offset(g) : nullptr;
-            vf const scale = exists ? load_scales(layout.scale_type, header, h) : vf{};
-            while (k < end) {  // line by line; the first and the last may be cut
-                std::size_t const c = (k - begin) / 4, from = (k - begin) % 4, left = end - k;
-                vf four[4] = {};
-                if (exists)
-                    decode_line<Q>(header + layout.header_bytes() + c * panel_layout::line_bytes + h * sizeof(vf),
-                                   four);
-                std::size_t const take = 4 - from < left ? 4 - from : left;
-                for (std::size_t t = from; t != from + take; ++t, ++k) {
-                    vf const v = four[t] * float8_unit<Q> * scale;
-                    __builtin_memcpy(to + (k - k0) * panel_cols, &v, sizeof v);
-                }
-            }
-        }
-    }
-}
-
-// y(m0 .., n0 ..) = or += R rows of a strip of x times a block of decoded w; `rows` of them and `cols` are in y.
-template <std::size_t R>
-QUANTO_INLINE void float8_tile(float const* block, float const* strip, std::size_t lines, matrix_view<float> y,
-                               std::size_t m0, std::size_t n0, std::size_t rows, std::size_t cols, bool add) noexcept {
-    vf sum[R][2];
-    outer<R, 2>(block, strip, lines, sum);
-    if (cols == panel_cols) {
-#pragma GCC unroll 16
-        for (std::size_t r = 0; r != R; ++r)
-            if (r < rows)
-#pragma GCC unroll 2
-                for (std::size_t v = 0; v != 2; ++v) {
-                    float* const to = y.row(m0 + r) + n0 + v * lanes;
-                    vf const s = add ? load_f32(to) + sum[r][v] : sum[r][v];
-                    __builtin_memcpy(to, &s, sizeof s);
-                }
-        return;
-    }
-    float part[R][panel_cols];
-    __builtin_memcpy(part, sum, sizeof part);
-    for (std::size_t r = 0; r != rows; ++r)
-        for (std::size_t n = 0; n != cols; ++n) {
-            float& to = y(m0 + r, n0 + n);
-            to = add ? to + part[r][n] : part[r][n];
-        }
-}
-
-// All of x, in strips, times the rows of w from n0 on that two vectors hold.
-template <QType Q>
-void float8_outer(panel_operands<float> const& o, float const* strips, std::size_t padded, std::size_t n0) noexcept {
-    constexpr std::size_t third = tile_rows / 3;
-    panel_layout const& layout = o.w.layout();
-    std::size_t const cols = layout.rows - n0 < panel_cols ? layout.rows - n0 : panel_cols, rows = o.x.rows;
-    alignas(64) float block[block_cols * panel_cols];
-    for (std::size_t k = 0; k < padded; k += block_cols) {
-        std::size_t const k1 = padded - k < block_cols ? padded : k + block_cols,
-                          last = k1 < layout.cols ? k1 : layout.cols;
-        decode_block<Q>(o.w, n0 / panel_layout::panel_rows, k, last, block);
-        if (last != k1) __builtin_memset(block + (last - k) * panel_cols, 0, (k1 - last) * panel_cols * sizeof(float));
-        std::size_t const lines = (k1 - k) / strip_line;
-        for (std::size_t m = 0; m < rows; m += tile_rows) {
-            float const* const strip =
-                strips + m / strip_rows * strip_rows * padded + k * strip_rows + m % strip_rows * strip_line;
-            std::size_t const left = rows - m < tile_rows ? rows - m : tile_rows;
-            if (left <= third)
-                float8_tile<third>(block, strip, lines, o.sums, m, n0, left, cols, k != 0);
-            else if (left <= 2 * third)
-                float8_tile<2 * third>(block, strip, lines, o.sums, m, n0, left, cols, k != 0);
-            else
-                float8_tile<tile_rows>(block, strip, lines, o.sums, m, n0, left, cols, k != 0);
-        }
-    }
-    for (std::size_t m = 0; m != rows; ++m)
-        for (std::size_t n = n0; n < n0 + cols; n += lanes) {
-            vf v{};
-            __builtin_memcpy(&v, o.sums.row(m) + n, (n0 + cols - n < lanes ? n0 + cols - n : lanes) * sizeof(float));
-            finish(o, v, m, n);
-        }
 }

@@ -37,7 +37,6 @@ struct panel_operands {
     float x_scale;  // of int8
     panels const& w;
     output_matrix y;
-    matrix_view<float> sums;  // of the shape of y, to be used on the way to y, which it may be; where w is float8
     product_options const& options;
 };
 

@@ -138,28 +138,20 @@ result<success> multiply_operands(panel_kernel kernel, panel_operands<T> const& 
     return success{};
 }
 
-// Kernels read floats, and with integer weights int8; kernels of float8 weights need floats for their sums. What is of
-// another type goes through the workspace, in rounds of some rows. `target`: for the conversions.
+// Kernels read floats, and with integer weights int8. x of another type goes through the workspace, in rounds of some
+// rows. `target`: for the conversion.
 template <QType Q, class Split>
 result<success> multiply_values(panel_kernel kernel, isa target, panel_product const& p, Split const& split) noexcept {
     constexpr std::size_t round_floats = std::size_t{1} << 20, whole_tiles = 48;
-    auto const sums_of = [](output_matrix const& y) {
-        return y.type == dtype::f32 ? y.as<float>() : matrix_view<float>();
+    auto const multiply = [&]<class T>(matrix_view<T const> x, float scale, panel_product const& of) {
+        return multiply_operands<Q>(kernel, panel_operands<T>{x, scale, of.w, of.y, of.options}, split);
     };
     if constexpr (!Q::is_floating_point)
-        if (p.x.type == dtype::i8)
-            return multiply_operands<Q>(
-                kernel,
-                panel_operands<std::int8_t>{p.x.as<std::int8_t>(), p.x.scale, p.w, p.y, sums_of(p.y), p.options},
-                split);
-    bool const converts = p.x.type != dtype::f32, needs_sums = Q::is_floating_point && p.y.type != dtype::f32;
-    std::size_t const x_floats = converts ? p.x.cols : 0, y_floats = needs_sums ? p.y.cols : 0;
-    if (x_floats + y_floats == 0)
-        return multiply_operands<Q>(
-            kernel, panel_operands<float>{p.x.as<float>(), 1.0f, p.w, p.y, sums_of(p.y), p.options}, split);
-    std::size_t const fitting = round_floats / (x_floats + y_floats) / whole_tiles * whole_tiles,
+        if (p.x.type == dtype::i8) return multiply(p.x.as<std::int8_t>(), p.x.scale, p);
+    if (p.x.type == dtype::f32) return multiply(p.x.as<float>(), 1.0f, p);
+    std::size_t const cols = p.x.cols, fitting = cols == 0 ? p.x.rows : round_floats / cols / whole_tiles * whole_tiles,
                       most = fitting < whole_tiles ? whole_tiles : fitting, round = p.x.rows < most ? p.x.rows : most,
-                      bytes = round * (x_floats + y_floats) * sizeof(float);
+                      bytes = round * cols * sizeof(float);
     workspace space(bytes, p.options.memory);
     if (space.data() == nullptr)
         return error(errc::out_of_memory, "matmul: no memory for a workspace of ", bytes, " bytes");
@@ -168,19 +160,10 @@ result<success> multiply_values(panel_kernel kernel, isa target, panel_product c
     for (std::size_t first = 0; first < p.x.rows; first += round) {
         std::size_t const rows = p.x.rows - first < round ? p.x.rows - first : round;
         panel_product const part = p.slice(first, rows);
-        if (converts)
-            split(rows, rows * x_floats, [&](std::size_t begin, std::size_t end) {
-                for (std::size_t m = begin; m != end; ++m)
-                    read(part.x.at(m, 0), x_floats, part.x.scale, values + m * x_floats);
-            });
-        auto const done = multiply_operands<Q>(
-            kernel,
-            panel_operands<float>{
-                converts ? matrix_view<float const>(values, rows, p.x.cols) : part.x.template as<float>(), 1.0f, p.w,
-                part.y, needs_sums ? matrix_view<float>(values + round * x_floats, rows, p.y.cols) : sums_of(part.y),
-                part.options},
-            split);
-        if (!done) return done;
+        split(rows, rows * cols, [&](std::size_t begin, std::size_t end) {
+            for (std::size_t m = begin; m != end; ++m) read(part.x.at(m, 0), cols, part.x.scale, values + m * cols);
+        });
+        if (auto done = multiply(matrix_view<float const>(values, rows, cols), 1.0f, part); !done) return done;
     }
     return success{};
 }
