@@ -9,6 +9,8 @@
 //     b.prepare(w, memory)                           result<panels>
 //     b.matmul(x, panels, y, options)                y = activation(x * w^T + bias) + residual
 // x and y of every element type (tensor/any_matrix_view.hpp): float, float16, bfloat16, and codes, {x8, x_scale}.
+// A BatchingBackend multiplies many small matrices at once (kernels/matmul/batch_product.hpp):
+//     b.matmul(batch, workspace)   b.explain_matmul(batch)
 // An ExplainingBackend says which kernel it uses, and why:
 //     b.explain_matmul(M, w)   b.explain_matmul(M, panels, input)        kernel_choice
 #pragma once
@@ -19,6 +21,7 @@
 #include <string_view>
 
 #include <quanto/kernels/convolution/operands.hpp>
+#include <quanto/kernels/matmul/batch_product.hpp>
 #include <quanto/kernels/panel/choice.hpp>
 #include <quanto/kernels/panel/panels.hpp>
 #include <quanto/kernels/panel/product_options.hpp>
@@ -84,6 +87,15 @@ concept ExplainingBackend = Backend<B> &&
     { b.explain_matmul(m, w) }
     noexcept->std::same_as<kernel_choice>;
     { b.explain_matmul(m, p, input) }
+    noexcept->std::same_as<kernel_choice>;
+};
+
+// Errors: shape_mismatch, unsupported.
+template <class B>
+concept BatchingBackend = Backend<B> && requires(B const& b, batch_product const& p, memory_ref workspace) {
+    { b.matmul(p, workspace) }
+    noexcept->std::same_as<result<success>>;
+    { b.explain_matmul(p) }
     noexcept->std::same_as<kernel_choice>;
 };
 

@@ -44,6 +44,8 @@ class backend_ref {
         result<panels> (*prepare)(void const*, any_qtensor const&, memory_ref) noexcept;
         result<success> (*prepared)(void const*, input_matrix const&, panels const&, output_matrix const&,
                                     product_options const&) noexcept;
+        result<success> (*batch)(void const*, batch_product const&, memory_ref) noexcept;  // these two null: has none
+        kernel_choice (*explain_batch)(void const*, batch_product const&) noexcept;
         result<bool> (*convolve)(void const*, float_convolution const&) noexcept;  // these two null: has none
         result<bool> (*convolve_int8)(void const*, int8_convolution const&) noexcept;
         kernel_choice (*explain)(void const*, std::size_t, any_qtensor const&) noexcept;
@@ -94,6 +96,8 @@ class backend_ref {
                      nullptr,
                      nullptr,
                      nullptr,
+                     nullptr,
+                     nullptr,
                      [](void const* b, std::size_t, any_qtensor const&) noexcept -> kernel_choice {
                          return {"matmul", From::get(b).name(), "this backend says no more"};
                      },
@@ -114,6 +118,14 @@ class backend_ref {
             o.prepared = [](void const* b, input_matrix const& x, panels const& w, output_matrix const& y,
                             product_options const& options) noexcept -> result<success> {
                 return From::get(b).matmul(x, w, y, options);
+            };
+        }
+        if constexpr (BatchingBackend<B>) {
+            o.batch = [](void const* b, batch_product const& p, memory_ref workspace) noexcept {
+                return From::get(b).matmul(p, workspace);
+            };
+            o.explain_batch = [](void const* b, batch_product const& p) noexcept {
+                return From::get(b).explain_matmul(p);
             };
         }
         if constexpr (ConvolvingBackend<B>) {
@@ -197,6 +209,23 @@ public:
                            product_options const& options = {}) const noexcept {
         if (!reads_panels()) return no_panels();
         return operations_->prepared(backend_, x, w, y, options);
+    }
+
+    // Many small products. A backend that is not a BatchingBackend multiplies float32 with w (N, K) one by one; other
+    // batches are then computed by their definition.
+    result<success> matmul(batch_product const& p, memory_ref workspace = {}) const noexcept {
+        if (operations_->batch != nullptr) return operations_->batch(backend_, p, workspace);
+        if (auto ok = check(p); !ok) return ok;
+        if (p.x.first.type != dtype::f32 || p.w.first.type != dtype::f32 || p.w_rows != batch_axis::n)
+            return matmul_reference(p), success{};
+        for (std::size_t b = 0; b != p.batches(); ++b)
+            operations_->f32(backend_, p.x[p.at(b)].as<float>(), p.w[p.at(b)].as<float>(), p.y[p.at(b)].as<float>(),
+                             workspace);
+        return success{};
+    }
+    kernel_choice explain_matmul(batch_product const& p) const noexcept {
+        if (operations_->explain_batch != nullptr) return operations_->explain_batch(backend_, p);
+        return {"matmul", name(), "this backend multiplies no batches at once"};
     }
 
     // Whether it is done; false where the backend has no kernel for it.

@@ -45,6 +45,11 @@ public:
                 matrix_view<float> y) const noexcept;
     template <QType Q>
     kernel_choice explain_matmul(std::size_t m, qtensor_view<Q> const& w) const noexcept;
+    // Many small products. Errors: shape_mismatch, unsupported element types. Workspace: a copy of an x[b] and 24 rows
+    // for each thread, where x[b] has many rows; without it the product is slower.
+    result<success> matmul(batch_product const& p, memory_ref workspace = {}) const noexcept;
+    // Precondition: check(p).
+    kernel_choice explain_matmul(batch_product const& p) const noexcept;
 
     bool prepares(any_qtype type) const noexcept { return has_panel_kernel(isa_, type); }
     // The weight as panels. Cost: one pass. Errors: out_of_memory.
@@ -71,7 +76,7 @@ private:
     isa_choice isa_;
 };
 
-static_assert(Backend<cpu_backend>);
+static_assert(BatchingBackend<cpu_backend> && PreparingBackend<cpu_backend>);
 
 }  // namespace quanto::inline v0
 

@@ -4,6 +4,7 @@
 #include <quanto/kernels/convolution/avx512vnni.hpp>
 #include <quanto/kernels/convolution/dense.hpp>
 #include <quanto/kernels/floating_point_guard.hpp>
+#include <quanto/kernels/matmul/batch.hpp>
 #include <quanto/kernels/matmul/kernel_list.hpp>
 #include <quanto/kernels/panel/product.hpp>
 
@@ -39,6 +40,15 @@ struct cpu_backend::products {
         bool const threads = executor && !is_small(y.rows, y.cols, x.cols);
         auto const run_tasks = [&](std::size_t n, auto const& task) { run(n, threads && n > 1, task); };
         dense_matmul(target, x, w, y, threads ? executor->concurrency() : 1, run_tasks, workspace);
+    }
+    result<success> multiply(batch_product const& p, memory_ref workspace) const noexcept {
+        if (auto ok = check(p); !ok) return ok;
+        if (p.batches() == 0 || p.m() == 0 || p.n() == 0) return success{};
+        bool const threads = executor && !is_small(p.batches() * p.m(), p.n(), p.k());
+        batch_matmul(
+            target, p, threads ? executor->concurrency() : 1,
+            [&](std::size_t n, auto const& task) { run(n, threads && n > 1, task); }, workspace);
+        return success{};
     }
     result<success> multiply(detail::panel_product const& p) const noexcept {
         if (auto ok = check_matmul(p.x.rows, p.x.cols, p.w.rows(), p.w.cols(), p.y.rows, p.y.cols); !ok) return ok;
@@ -129,6 +139,13 @@ QUANTO_BODY void cpu_backend::matmul(matrix_view<std::int8_t const> x, float x_s
 QUANTO_BODY result<success> cpu_backend::matmul(input_matrix x, panels const& w, output_matrix y,
                                                 product_options const& options) const noexcept {
     return products(*this).multiply({x, w, y, options});
+}
+QUANTO_BODY result<success> cpu_backend::matmul(batch_product const& p, memory_ref workspace) const noexcept {
+    return products(*this).multiply(p, workspace);
+}
+QUANTO_BODY kernel_choice cpu_backend::explain_matmul(batch_product const& p) const noexcept {
+    if (p.k() == 0) return {"matmul", "reference", "there is nothing to sum"};
+    return {"matmul", batch_kernel_name(target(), p), isa_.reason};
 }
 QUANTO_BODY result<bool> cpu_backend::convolve(float_convolution const& c) const noexcept {
     return products(*this).convolve(c);

@@ -87,7 +87,11 @@ using output_matrix = any_matrix_view<void>;
 
 // f(T{}) with the element type that `type` names; all calls must return one type. Precondition: one of these.
 template <class F>
-constexpr decltype(auto) visit_element(dtype type, F&& f) {
+#if defined(__GNUC__)
+__attribute__((always_inline))  // what f does may be for one instruction set
+#endif
+inline constexpr decltype(auto)
+visit_element(dtype type, F&& f) {
     switch (type) {
         case dtype::f16:
             return f(float16{});

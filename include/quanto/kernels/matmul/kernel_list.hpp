@@ -54,8 +54,9 @@ std::string_view dense_kernel_name(isa target) noexcept {
 }
 
 // int8 x qint8, exact on every instruction set.
-inline void matmul_int8(isa target, matrix_view<std::int8_t const> x, float x_scale,
-                        detail::weight_rows<qint8> const& w, matrix_view<float> y, row_range rows) noexcept {
+template <class Rows>
+void matmul_int8(isa target, matrix_view<std::int8_t const> x, float x_scale, Rows const& w, matrix_view<float> y,
+                 row_range rows) noexcept {
 #if QUANTO_TARGETS_X86
     if (target == isa::avx512) return detail::avx512::matmul_int8(x, x_scale, w, y, rows);
     if (target == isa::avx2) return detail::avx2::matmul_int8(x, x_scale, w, y, rows);

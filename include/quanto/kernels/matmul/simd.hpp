@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <type_traits>
 
-#include <quanto/kernels/target.hpp>
 #include <quanto/kernels/matmul/operands.hpp>
+#include <quanto/kernels/target.hpp>
 #include <quanto/types/dtype.hpp>
 
 QUANTO_INTRINSICS_BEGIN
@@ -20,6 +20,8 @@ namespace portable {
 #include <quanto/kernels/matmul/simd.inl>
 
 #include <quanto/kernels/matmul/dense.inl>
+
+#include <quanto/kernels/matmul/by_columns.inl>
 }  // namespace portable
 #undef QUANTO_KERNEL_BYTES
 
@@ -30,6 +32,8 @@ namespace avx2 {
 #include <quanto/kernels/matmul/simd.inl>
 
 #include <quanto/kernels/matmul/dense.inl>
+
+#include <quanto/kernels/matmul/by_columns.inl>
 }  // namespace avx2
 #undef QUANTO_KERNEL_BYTES
 QUANTO_TARGET_END
@@ -40,6 +44,8 @@ namespace avx512 {
 #include <quanto/kernels/matmul/simd.inl>
 
 #include <quanto/kernels/matmul/dense.inl>
+
+#include <quanto/kernels/matmul/by_columns.inl>
 }  // namespace avx512
 #undef QUANTO_KERNEL_BYTES
 QUANTO_TARGET_END

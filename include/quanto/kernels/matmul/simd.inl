@@ -233,8 +233,10 @@ QUANTO_INLINE std::int32_t dot(std::int8_t const* a, std::int8_t const* b, std::
     return sum;
 }
 
-inline void matmul_int8(matrix_view<std::int8_t const> x, float x_scale, weight_rows<qint8> const& w,
-                        matrix_view<float> y, row_range rows) noexcept {
+// Rows: weight_rows<qint8>, or what has its members.
+template <class Rows>
+void matmul_int8(matrix_view<std::int8_t const> x, float x_scale, Rows const& w, matrix_view<float> y,
+                 row_range rows) noexcept {
     for (std::size_t n = rows.begin; n != rows.end; ++n)
         for (std::size_t m = 0; m != x.rows; ++m) {
             float total = 0.0f;
