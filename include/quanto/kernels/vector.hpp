@@ -28,6 +28,19 @@
 namespace quanto::inline v0 {
 
 namespace detail::elementwise {
+// The portable one in GNU vectors, always: for kernels that take vectors apart.
+#if QUANTO_PORTABLE_IS_XSIMD
+QUANTO_INTRINSICS_BEGIN
+#define QUANTO_KERNEL_BYTES 16
+namespace gnu {
+#include <quanto/kernels/vector.inl>
+}
+#undef QUANTO_KERNEL_BYTES
+QUANTO_INTRINSICS_END
+#else
+namespace gnu = portable;
+#endif
+
 // The last part of a kernel's name.
 constexpr std::string_view level_name(isa i) noexcept {
     return i == isa::portable && QUANTO_PORTABLE_IS_XSIMD ? std::string_view("xsimd") : name(i);

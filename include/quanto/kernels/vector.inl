@@ -57,6 +57,14 @@ QUANTO_INLINE vi load_bytes(std::uint8_t const* p) noexcept {
         return (vi)_mm_srai_epi32(_mm_unpacklo_epi16(zero, _mm_unpacklo_epi8(zero, b)), 24);
     else
         return (vi)_mm_unpacklo_epi16(_mm_unpacklo_epi8(b, zero), zero);
+#elif QUANTO_TARGETS_NEON
+    std::uint32_t four;
+    __builtin_memcpy(&four, p, sizeof four);
+    uint8x8_t const b = vreinterpret_u8_u32(vdup_n_u32(four));
+    if constexpr (Signed)
+        return (vi)vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(b))));
+    else
+        return (vi)vmovl_u16(vget_low_u16(vmovl_u8(b)));
 #else
     if constexpr (Signed)
         return vi{static_cast<std::int8_t>(p[0]), static_cast<std::int8_t>(p[1]), static_cast<std::int8_t>(p[2]),
@@ -73,6 +81,8 @@ QUANTO_INLINE vi load_words(std::uint16_t const* p) noexcept {
 #elif QUANTO_TARGETS_X86
     __m128i const w = _mm_loadl_epi64(reinterpret_cast<__m128i const*>(p));
     return (vi)_mm_unpacklo_epi16(w, _mm_setzero_si128());
+#elif QUANTO_TARGETS_NEON
+    return (vi)vmovl_u16(vld1_u16(p));
 #else
     return vi{p[0], p[1], p[2], p[3]};
 #endif
@@ -134,7 +144,7 @@ QUANTO_INLINE vi to_int(vf v) noexcept {
     return (vi)_mm256_cvtps_epi32((__m256)v);
 #elif QUANTO_TARGETS_X86
     return (vi)_mm_cvtps_epi32((__m128)v);
-#elif defined(__aarch64__)
+#elif QUANTO_TARGETS_NEON
     return (vi)vcvtnq_s32_f32((float32x4_t)v);
 #else
     vi r;

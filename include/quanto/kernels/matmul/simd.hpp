@@ -8,7 +8,7 @@
 #include <type_traits>
 
 #include <quanto/kernels/matmul/operands.hpp>
-#include <quanto/kernels/target.hpp>
+#include <quanto/kernels/vector.hpp>
 #include <quanto/types/dtype.hpp>
 
 QUANTO_INTRINSICS_BEGIN
@@ -17,6 +17,7 @@ namespace quanto::inline v0::detail {
 
 #define QUANTO_KERNEL_BYTES 16
 namespace portable {
+using namespace elementwise::gnu;
 #include <quanto/kernels/matmul/simd.inl>
 
 #include <quanto/kernels/matmul/dense.inl>
@@ -29,6 +30,7 @@ namespace portable {
 QUANTO_TARGET_BEGIN(QUANTO_AVX2)
 #define QUANTO_KERNEL_BYTES 32
 namespace avx2 {
+using namespace elementwise::avx2;
 #include <quanto/kernels/matmul/simd.inl>
 
 #include <quanto/kernels/matmul/dense.inl>
@@ -41,6 +43,7 @@ QUANTO_TARGET_END
 QUANTO_TARGET_BEGIN(QUANTO_AVX512)
 #define QUANTO_KERNEL_BYTES 64
 namespace avx512 {
+using namespace elementwise::avx512;
 #include <quanto/kernels/matmul/simd.inl>
 
 #include <quanto/kernels/matmul/dense.inl>

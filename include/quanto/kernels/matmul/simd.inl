@@ -1,55 +1,10 @@
-// The kernels of quantized weights, included by simd.hpp once per instruction set; no include guard on purpose. Before
-// it a namespace and
-//     QUANTO_KERNEL_BYTES   bytes of a vector
+// The kernels of quantized weights in the vocabulary of vector.inl, included by simd.hpp once per instruction set; no
+// include guard on purpose.
 // y[m][n]: per group, lane l of a vector sums code * x over the elements with t % lanes == l, and x itself; then
 //     total += scale * sum - shift * sum_x,   and at the end the lanes are added by halves.
 // The order depends on the instruction set only, not on M, N or threads.
 
-typedef float vf __attribute__((vector_size(QUANTO_KERNEL_BYTES)));
-typedef std::int32_t vi __attribute__((vector_size(QUANTO_KERNEL_BYTES)));
-typedef std::uint8_t vb __attribute__((vector_size(QUANTO_KERNEL_BYTES)));
-inline constexpr std::size_t lanes = QUANTO_KERNEL_BYTES / 4;
 inline constexpr std::size_t row_tile = 4;
-
-QUANTO_INLINE vf load_f32(void const* p) noexcept {
-    vf v;
-    __builtin_memcpy(&v, p, sizeof v);
-    return v;
-}
-
-// Bytes to 32-bit integers.
-template <bool Signed>
-QUANTO_INLINE vi load_bytes(std::uint8_t const* p) noexcept {
-#if QUANTO_KERNEL_BYTES == 64
-    __m128i const b = _mm_loadu_si128(reinterpret_cast<__m128i const*>(p));
-    return (vi)(Signed ? _mm512_maskz_cvtepi8_epi32(0xffff, b) : _mm512_maskz_cvtepu8_epi32(0xffff, b));
-#elif QUANTO_KERNEL_BYTES == 32
-    __m128i const b = _mm_loadl_epi64(reinterpret_cast<__m128i const*>(p));
-    return (vi)(Signed ? _mm256_cvtepi8_epi32(b) : _mm256_cvtepu8_epi32(b));
-#elif QUANTO_TARGETS_X86
-    std::int32_t four;
-    __builtin_memcpy(&four, p, sizeof four);
-    __m128i const b = _mm_cvtsi32_si128(four), zero = _mm_setzero_si128();
-    if constexpr (Signed)
-        return (vi)_mm_srai_epi32(_mm_unpacklo_epi16(zero, _mm_unpacklo_epi8(zero, b)), 24);
-    else
-        return (vi)_mm_unpacklo_epi16(_mm_unpacklo_epi8(b, zero), zero);
-#elif QUANTO_TARGETS_NEON
-    std::uint32_t four;
-    __builtin_memcpy(&four, p, sizeof four);
-    uint8x8_t const b = vreinterpret_u8_u32(vdup_n_u32(four));
-    if constexpr (Signed)
-        return (vi)vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(b))));
-    else
-        return (vi)vmovl_u16(vget_low_u16(vmovl_u8(b)));
-#else
-    if constexpr (Signed)
-        return vi{static_cast<std::int8_t>(p[0]), static_cast<std::int8_t>(p[1]), static_cast<std::int8_t>(p[2]),
-                  static_cast<std::int8_t>(p[3])};
-    else
-        return vi{p[0], p[1], p[2], p[3]};
-#endif
-}
 
 // `lanes` codes; the scale is left to the end of the group. mask: the bits of a byte that are this code.
 template <class W>
@@ -59,34 +14,13 @@ QUANTO_INLINE vf decode(std::uint8_t const* p, [[maybe_unused]] vi mask) noexcep
         constexpr int up = 23 - W::format::mantissa_bits;
         constexpr std::int32_t kept = static_cast<std::int32_t>(0x8000'0000u | (0x7fu << up));
         constexpr float bias = bit_cast<float>(static_cast<std::uint32_t>(254 - W::format::bias) << 23);
-        vi const bits = (load_bytes<true>(p) << up) & kept;
-        return (vf)bits * bias;
+        vi const code = (load_bytes<true>(p) << up) & kept;
+        return floats(code) * bias;
     } else if constexpr (W::bits == 8) {
-        return __builtin_convertvector(load_bytes<true>(p), vf);
+        return to_float(load_bytes<true>(p));
     } else {
-        return __builtin_convertvector(load_bytes<false>(p) & mask, vf);
+        return to_float(load_bytes<false>(p) & mask);
     }
-}
-
-QUANTO_INLINE float sum_lanes(vf v) noexcept {
-#if QUANTO_TARGETS_X86
-#if QUANTO_KERNEL_BYTES == 64
-    __m256 half[2];
-    __builtin_memcpy(half, &v, sizeof v);
-    __m256 const h = _mm256_add_ps(half[0], half[1]);
-    __m128 const q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
-#elif QUANTO_KERNEL_BYTES == 32
-    __m128 const q = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
-#else
-    __m128 const q = (__m128)v;
-#endif
-    __m128 const pair = _mm_add_ps(q, _mm_movehl_ps(q, q));
-    return _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
-#else
-    for (std::size_t half = lanes / 2; half != 0; half /= 2)
-        for (std::size_t i = 0; i != half; ++i) v[i] += v[i + half];
-    return v[0];
-#endif
 }
 
 // y(m0 .. m0 + M, n0 .. n0 + R). Unrolled by hand: at -O2 g++ keeps the sums of a loop in memory.
