@@ -15,6 +15,7 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/quantoConfig.cmake.in 
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/quantoConfigVersion.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)  # SameMajorVersion from 1.0 on
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/quantoConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/quantoConfigVersion.cmake
+  ${PROJECT_SOURCE_DIR}/cmake/compiled.cmake ${PROJECT_SOURCE_DIR}/cmake/compiled.cpp
   DESTINATION ${package_dir})
 
 configure_file(${PROJECT_SOURCE_DIR}/cmake/quanto.pc.in quanto.pc @ONLY)

@@ -76,6 +76,24 @@ TEST_CASE("dynamic activations are quantized by their own values, per tensor or 
     }
 }
 
+TEST_CASE("under a calibrated scale infinities saturate and NaN is an error, in every type") {
+    for (any_qtype type :
+         {any_qtype(qint8{}), any_qtype(qfloat8_e4m3fn{}), any_qtype(qfloat8_e4m3fnuz{}), any_qtype(qfloat8_e5m2{})}) {
+        INFO(type.name());
+        auto x = values({2, 160}, 1);
+        x[7] = std::numeric_limits<float>::infinity();
+        x[8] = -std::numeric_limits<float>::infinity();
+        auto const q = nn::quantize_activation(x, type, 0.5f);
+        REQUIRE(q);
+        auto const [least, most] = type.visit([]<class Q>(Q) { return std::pair(Q::qmin, Q::qmax); });
+        CHECK(q[7] == most * 0.5f);
+        CHECK(q[8] == least * 0.5f);
+        x[161] = std::numeric_limits<float>::quiet_NaN();
+        CHECK(nn::quantize_activation(x, type, 0.5f).error().message() ==
+              "quantization: the value at index 161 is NaN");
+    }
+}
+
 TEST_CASE("every 8-bit type can be dynamic") {
     for (any_qtype type :
          {any_qtype(qint8{}), any_qtype(qfloat8_e4m3fn{}), any_qtype(qfloat8_e4m3fnuz{}), any_qtype(qfloat8_e5m2{})}) {

@@ -262,7 +262,21 @@ TEST_CASE("a map that does not fit the model is an error") {
               map.entries[0].weights = qfloat8{};
           }) == "bad.safetensors: fc1.weight._data: I8 does not hold qfloat8_e4m3fn");
     CHECK(rejected([](auto&, auto&, io::quantization_map& map) { map.entries.erase(map.entries.begin()); }) ==
-          "bad.safetensors: fc1.weight is missing");
+          "bad.safetensors: fc1.weight is quantized, and no quantization map names its module");
+}
+
+TEST_CASE("a quantized file that is read as a float checkpoint is named as what it is") {
+    Directory const directory("quanto_not_float");
+    auto m = Model::with_values();
+    REQUIRE(quantize(m, {.weights = qint4{}}));
+    freeze(m);
+    REQUIRE(save(m, directory.string()));
+    auto const file = io::open_safetensors(directory.string() + "/model.safetensors");
+    REQUIRE(file);
+    auto plain = Model::with_values();
+    auto const read = load_state(plain, *file);
+    REQUIRE_FALSE(read);
+    CHECK(read.error().message().ends_with("fc1.weight is quantized, and no quantization map names its module"));
 }
 
 TEST_CASE("metadata that make no sense are an error") {

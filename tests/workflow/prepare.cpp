@@ -172,7 +172,10 @@ TEST_CASE("what changes a weight drops its panels, copying copies them") {
     w.freeze();
     CHECK(w.prepared() != nullptr);
     float const value = w.quantized()->as<qint8>()[5];
+    double const bits = w.bits_per_weight();
+    CHECK(bits == bits_per_weight(*w.quantized()));
     w.release_portable();
+    CHECK(w.bits_per_weight() == bits);
     CHECK(w.quantized() == nullptr);
     CHECK(w.has_values());
     CHECK(w.quantized_as({qint2{}}).error().message() == "frozen as qint8, cannot become qint2");

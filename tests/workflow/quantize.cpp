@@ -29,6 +29,26 @@ TEST_CASE("include and exclude select modules by their full name") {
     CHECK(marked(m, {}) == "");
 }
 
+TEST_CASE("a pattern that matches no module is an error, and the model is unchanged") {
+    auto m = Model::with_values();
+    auto const before = fingerprint(m);
+    CHECK(marked(m, {.weights = qint8{}, .include = {"fc*", "fc4"}}) == "include: no module has a name like fc4");
+    CHECK(marked(m, {.weights = qint8{}, .exclude = {"fc1", "lm_haed"}}) ==
+          "exclude: no module has a name like lm_haed");
+    CHECK(fingerprint(m) == before);
+}
+
+TEST_CASE("the group of a weight is Python's, a row, or what is asked for") {
+    auto const group = [](std::optional<std::size_t> asked) {
+        auto m = Model::with_values();
+        REQUIRE(quantize(m, {.weights = qint4{}, .group = asked}));
+        return m.fc1.weight.quantized()->layout().group_size();
+    };
+    CHECK(group({}) == 32);
+    CHECK(group(0) == 160);
+    CHECK(group(20) == 20);
+}
+
 TEST_CASE("a quantized model has its master until it is frozen, and gives the same before and after") {
     auto m = Model::with_values();
     auto const* const weight = &m.fc1.weight;
@@ -41,7 +61,12 @@ TEST_CASE("a quantized model has its master until it is frozen, and gives the sa
     CHECK(weight->is_frozen());
     CHECK(same(before, m(x)));
     CHECK(marked(m, {.weights = qint8{}}) == "fc1.weight: frozen as qint4, cannot become qint8");
-    CHECK(marked(m, {.weights = qint4{}}) == "fc1w fc2w fc3w ");
+    CHECK(marked(m, {.weights = qint4{}, .group = 16}) ==
+          "fc1.weight: frozen as qint4 in groups of 32, cannot have groups of 16");
+    auto const again = quantize(m, {.weights = qint4{}});
+    REQUIRE(again);
+    REQUIRE(again->rows.size() == 3);
+    for (auto const& row : again->rows) CHECK(row.frozen);
 }
 
 TEST_CASE("a copy of a model is independent of it") {

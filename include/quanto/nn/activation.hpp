@@ -225,13 +225,9 @@ inline Activation straight_through(Activation const& x, Activation codes, void c
         return tape.add(x.node(), std::move(dy));
     });
 }
-}  // namespace detail
 
-// x as codes of that type under that scale; an activation that is quantized already comes back as it is. A scale of 0,
-// which only zeros ask for, gives zeros. A tape that watches the address `learned` gets the gradient of the scale's
-// logarithm there. Precondition: type.bits() == 8, scale finite and not negative, positive where it is watched.
-inline Activation quantize_activation(Activation const& x, any_qtype type, float scale, void const* learned = nullptr) {
-    if (!x || x.is_quantized()) return x;
+// quantize_activation without a look at the values.
+inline Activation under_scale(Activation const& x, any_qtype type, float scale, void const* learned = nullptr) {
     auto codes = Tensor<std::uint8_t>::make(x.shape(), x.where().memory);
     if (!codes) return codes.error();
     if (scale > 0.0f)
@@ -239,7 +235,21 @@ inline Activation quantize_activation(Activation const& x, any_qtype type, float
             if constexpr (ActivationQType<Q>)
                 vectorized(x.where().backend.target()).encode<Q>(x.values().data(), x.size(), scale, codes->data());
         });
-    return detail::straight_through(x, Activation(type, std::move(*codes), scale, x.where_pointer()), learned);
+    return straight_through(x, Activation(type, std::move(*codes), scale, x.where_pointer()), learned);
+}
+}  // namespace detail
+
+// x as codes of that type under that scale; an activation that is quantized already comes back as it is. Infinities
+// saturate, like all beyond the range. A scale of 0, which only zeros ask for, gives zeros. A tape that watches the
+// address `learned` gets the gradient of the scale's logarithm there. Errors: not_finite, for NaN, which has no code.
+// Precondition: type.bits() == 8, scale finite and not negative, positive where it is watched.
+inline Activation quantize_activation(Activation const& x, any_qtype type, float scale, void const* learned = nullptr) {
+    if (!x || x.is_quantized()) return x;
+    float const* const values = x.values().data();
+    if (!is_finite(vectorized(x.where().backend.target()).absmax(values, x.size())))
+        for (std::size_t i = 0; i != x.size(); ++i)
+            if (is_nan(values[i])) return error(errc::not_finite, "quantization: the value at index ", i, " is NaN");
+    return detail::under_scale(x, type, scale, learned);
 }
 
 // Where the scales of activations come from: a calibration, or the values themselves (dynamic), scale = max|x| / qmax
@@ -257,7 +267,7 @@ inline Activation quantize_dynamic(Activation const& x, any_qtype type, activati
     };
     if (scaling == activation_scaling::per_tensor) {
         float const absmax = by.absmax(x.values().data(), x.size());
-        return is_finite(absmax) ? quantize_activation(x, type, scale_of(absmax)) : Activation(problem());
+        return is_finite(absmax) ? detail::under_scale(x, type, scale_of(absmax)) : Activation(problem());
     }
 
     std::size_t const rows = x.values().rows(), cols = x.values().cols();

@@ -113,6 +113,9 @@ private:
             return std::nullopt;
         auto const b = bias ? FloatView::of(*bias, where.memory) : FloatView();
         if (!b) return b.error().within(name);
+        // Sums are finite or too large; with such a bias they may be NaN, an error that float values have to show.
+        if (bias && !is_finite(vectorized(where.backend.target()).absmax(b->view().data(), outputs())))
+            return std::nullopt;
         auto codes = Tensor<std::uint8_t>::make(output_shape(x, layout.out), where.memory);
         if (!codes) return codes.error().within(name);
         auto operands =

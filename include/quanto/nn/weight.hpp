@@ -63,9 +63,11 @@ public:
     any_qtensor const* quantized() const noexcept { return quantized_ ? &*quantized_ : nullptr; }
     panels const* prepared() const noexcept { return panels_ ? &*panels_ : nullptr; }
     std::optional<weight_scheme> const& scheme() const noexcept { return scheme_; }
+    // Of the portable form, whether it is there or was released; of a float weight those of its type.
+    double bits_per_weight() const noexcept;
 
     // What it would be in that scheme: nothing where there are no values, or it is frozen so already.
-    // Errors: those of quantize_weight; invalid_argument where it is frozen as another type.
+    // Errors: those of quantize_weight; invalid_argument where it is frozen as another type, or in groups of another size.
     result<std::optional<any_qtensor>> quantized_as(weight_scheme const& scheme) const;
     // Precondition: q is quantized_as(scheme) of this weight.
     void adopt(weight_scheme const& scheme, std::optional<any_qtensor> q) noexcept {

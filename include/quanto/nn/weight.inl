@@ -6,6 +6,7 @@
 #include <quanto/kernels/vectorized.hpp>
 #include <quanto/nn/taps_first.hpp>
 #include <quanto/quantizer/hqq.hpp>
+#include <quanto/quantizer/metrics.hpp>
 
 namespace quanto::inline v0::nn {
 
@@ -37,6 +38,12 @@ QUANTO_BODY result<std::optional<any_qtensor>> Weight::quantized_as(weight_schem
     if (is_frozen() && scheme_->type != scheme.type)
         return error(errc::invalid_argument, "frozen as ", scheme_->type.name(), ", cannot become ",
                      scheme.type.name());
+    auto const elements = [&](weight_scheme const& s) {
+        return grouping(shape_, axis::first, group{s.group}).group_size();
+    };
+    if (is_frozen() && scheme.type.bits() < 8 && elements(*scheme_) != elements(scheme))
+        return error(errc::invalid_argument, "frozen as ", scheme_->type.name(), " in groups of ", elements(*scheme_),
+                     ", cannot have groups of ", elements(scheme));
     if (is_frozen() || !has_values()) return q;
     auto made = quantize_weight(*master_, scheme);
     if (!made) return made.error();
@@ -85,6 +92,14 @@ QUANTO_BODY result<any_qtensor> Weight::portable(memory_ref memory) const {
         return detail::channels_first(std::move(*unpacked), shape_, memory);
     }
     return any_qtensor(quantized_->type(), portable_parts());
+}
+
+QUANTO_BODY double Weight::bits_per_weight() const noexcept {
+    if (!scheme_) return 8.0 * static_cast<double>(size_of(type()));
+    if (!quantized_ && !panels_)
+        return quanto::bits_per_weight(scheme_->type, grouping(shape_, axis::first, group{scheme_->group}), type());
+    auto const parts = portable_parts();
+    return quanto::bits_per_weight(scheme_->type, parts.layout, parts.scale_type, parts.integer_zero_point);
 }
 
 QUANTO_BODY qtensor_parts Weight::portable_parts() const noexcept {

@@ -15,7 +15,8 @@ constexpr float absmax_scale(float const* x, std::size_t n) noexcept {
     return largest / Q::qmax;
 }
 
-// codes[i] of x[i] under one scale. Precondition: scale > 0, room for n codes. Values beyond the range saturate.
+// codes[i] of x[i] under one scale. Precondition: scale > 0, room for n codes, no NaN. Values beyond the range, infinities
+// included, saturate.
 template <ActivationQType Q>
 constexpr void quantize_activation(float const* x, std::size_t n, float scale, std::uint8_t* codes) noexcept {
     for (std::size_t i = 0; i != n; ++i) codes[i] = symmetric_code<Q>(x[i], scale);

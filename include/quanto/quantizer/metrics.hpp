@@ -30,9 +30,17 @@ double sqnr_db(float const* x, Y const& y, std::size_t n) noexcept {
     return 10.0 * detail::log10(signal / noise);
 }
 
-inline double bits_per_weight(qtensor_parts const& w) noexcept {
-    auto const bytes = w.codes.size() + w.scale.size() + w.shift.size();
-    return 8.0 * static_cast<double>(bytes) / static_cast<double>(w.layout.numel());
+// Of the portable form: packed codes, a scale per group, and a shift or zero point where codes have 2 or 4 bits.
+// Precondition: layout.numel() > 0.
+inline double bits_per_weight(any_qtype type, grouping const& layout, dtype scale_type,
+                              bool integer_zero_point = false) noexcept {
+    std::size_t const shift = type.bits() == 8 ? 0 : integer_zero_point ? 1 : size_of(scale_type);
+    std::size_t const packed_rows = ceil_div(layout.code_rows(), 8 / static_cast<std::size_t>(type.bits()));
+    std::size_t const bytes = packed_rows * layout.code_cols() + layout.groups() * (size_of(scale_type) + shift);
+    return 8.0 * static_cast<double>(bytes) / static_cast<double>(layout.numel());
+}
+inline double bits_per_weight(any_qtensor const& w) noexcept {
+    return bits_per_weight(w.type(), w.layout(), w.parts().scale_type, w.parts().integer_zero_point);
 }
 
 }  // namespace quanto::inline v0

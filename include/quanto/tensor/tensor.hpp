@@ -40,7 +40,8 @@ public:
         : shape_(shape), size_(shape.numel()), storage_(std::move(elements)), allocated_(true) {
         QUANTO_ASSERT(storage_.size() >= size_ * sizeof(T), "Tensor: the storage is smaller than the shape");
     }
-    // A view of memory that the caller keeps alive; read-only.
+    // A view of memory that the caller keeps alive; read-only, and so to be held as const: the accessors that are not
+    // const are for owned elements.
     static Tensor borrow(tensor_view<T const> v) noexcept {
         return Tensor(v.shape(), storage::borrow(v.data(), v.size() * sizeof(T)));
     }
@@ -52,7 +53,11 @@ public:
     std::size_t rows() const noexcept { return cols() == 0 ? 0 : size() / cols(); }
 
     T const* data() const noexcept { return reinterpret_cast<T const*>(storage_.data()); }
-    T* data() noexcept { return reinterpret_cast<T*>(storage_.mutable_data()); }
+    // Precondition of all that is not const: the elements are owned.
+    T* data() noexcept {
+        QUANTO_ASSERT(storage_.is_owned(), "Tensor: borrowed or shared elements are read through a const Tensor");
+        return reinterpret_cast<T*>(storage_.mutable_data());
+    }
     T const* begin() const noexcept { return data(); }
     T const* end() const noexcept { return data() + size(); }
     T const& operator[](std::size_t i) const noexcept { return data()[i]; }

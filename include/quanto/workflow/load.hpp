@@ -59,10 +59,8 @@ result<staged_module> stage(N const& module, std::string_view name, state_reader
         if (problem) return;
         if constexpr (std::same_as<P, nn::Weight>) {
             auto scheme = map == nullptr ? old.scheme() : std::nullopt;
-            if (record && record->weights) {
-                scheme = scheme_for(*record->weights, old.shape(), 0, record->hqq);
-                if (record->group) scheme->group = *record->group;
-            }
+            if (record && record->weights)
+                scheme = scheme_for(*record->weights, old.shape(), record->group, record->hqq);
             if (auto done = read_weight(in, name, old, scheme, to); !done) problem = done.error();
         } else {
             auto const key = joined(name, parameter);

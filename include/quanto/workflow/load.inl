@@ -7,6 +7,11 @@ namespace detail {
 QUANTO_BODY result<success> read_weight(state_reader& in, std::string_view module, nn::Weight const& old,
                                         std::optional<nn::weight_scheme> const& scheme, staged_module& to) {
     auto const key = joined(module, "weight");
+    if (!scheme && in.is_strict() && !in.contains(key))
+        for (auto const* codes : {"weight._data", "weight._data._data"})
+            if (in.contains(joined(module, codes)))
+                return error(errc::type_mismatch, in.where(), ": ", key,
+                             " is quantized, and no quantization map names its module");
     if (!scheme || in.contains(key)) {
         auto x = in.float_tensor(key, old.shape());
         if (!x) return x.error();

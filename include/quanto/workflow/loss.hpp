@@ -8,6 +8,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstddef>
+#include <type_traits>
 
 #include <quanto/core/result.hpp>
 #include <quanto/tensor/tensor.hpp>
@@ -56,10 +57,14 @@ struct cross_entropy {
         double const smooth = static_cast<double>(label_smoothing);
         double loss = 0;
         for (std::size_t r = 0; r != y.rows; ++r) {
-            auto const label = static_cast<std::size_t>(labels[offset + r]);
-            if (label >= y.cols)
-                return error(errc::invalid_argument, "label ", offset + r, " is ", label, ", there are ", y.cols,
-                             " classes");
+            auto const given = labels[offset + r];
+            auto const label = static_cast<std::size_t>(given);
+            if (label >= y.cols) {
+                bool negative = false;
+                if constexpr (std::is_signed_v<decltype(given)>) negative = given < 0;
+                return error(errc::invalid_argument, "label ", offset + r, " is ", negative ? "-" : "",
+                             negative ? 0 - label : label, ", there are ", y.cols, " classes");
+            }
             float const* const row = y.row(r);
             double const total = detail::log_sum_exp(row, y.cols);
             for (std::size_t c = 0; c != y.cols; ++c) {

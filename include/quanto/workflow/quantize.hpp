@@ -1,7 +1,8 @@
 // quantize(model, {.weights = qint4{}, .activations = qint8{}, .exclude = {"lm_head"}}) marks modules: their weights
 // become dynamic (quantized, the float master kept), their activations are quantized once a Calibration has seen some.
 // Weights are prepared (prepare.hpp), so that the model computes the same before and after it is frozen.
-// Modules are selected by name as in Python quanto: one of `include` and none of `exclude` matches.
+// Modules are selected by name as in Python quanto: one of `include` and none of `exclude` matches. A pattern that matches
+// no module is an error: a misspelt one would quantize what must stay float.
 #pragma once
 
 #include <concepts>
@@ -29,8 +30,9 @@ struct quantize_options {
         embeddings{};  // tables that are looked up; Python quanto leaves them float, and reads no other
     std::vector<std::string_view> include{"*"};
     std::vector<std::string_view> exclude{};
-    std::size_t group = 0;  // of 2- and 4-bit weights; 0: what Python quanto takes, module_group_size
-    bool hqq = false;       // 2- and 4-bit weights: half-quadratic shifts
+    // Elements per group of 2- and 4-bit weights; nothing: what Python quanto takes, module_group_size; 0: a row is one.
+    std::optional<std::size_t> group{};
+    bool hqq = false;  // 2- and 4-bit weights: half-quadratic shifts
     prepare_options prepare{};
 };
 
@@ -38,6 +40,7 @@ struct quantize_report {
     struct row {
         std::string name;
         std::optional<any_qtype> weights, activations;
+        bool frozen = false;  // its weight was before, and stays what it is
     };
     std::vector<row> rows;  // the modules that were marked
     prepare_report prepared{};
@@ -61,7 +64,18 @@ std::optional<any_qtype> activations_for(quantize_options const& options) noexce
         return std::nullopt;
     return options.activations;
 }
-nn::weight_scheme scheme_for(any_qtype type, extents const& shape, std::size_t group, bool hqq) noexcept;
+nn::weight_scheme scheme_for(any_qtype type, extents const& shape, std::optional<std::size_t> group, bool hqq) noexcept;
+// The error for the first pattern that matches no module.
+template <class M>
+std::optional<error> unmatched(M const& model, std::vector<std::string_view> const& patterns, char const* list) {
+    for (auto const pattern : patterns) {
+        bool found = false;
+        nn::for_each_module(model,
+                            [&](std::string_view name, auto const&) { found = found || matches(name, pattern); });
+        if (!found) return error(errc::invalid_argument, list, ": no module has a name like ", pattern);
+    }
+    return std::nullopt;
+}
 inline std::string joined(std::string_view module, std::string_view name) {
     std::string key(module);
     if (!key.empty()) key += '.';
@@ -70,12 +84,14 @@ inline std::string joined(std::string_view module, std::string_view name) {
 }  // namespace detail
 
 // Cost: two passes over the selected weights; memory for their codes, twice. References into the model stay valid.
-// Errors: those of quantize_weight, invalid_argument for activations of less than 8 bits; they name the module, and the
-// model is unchanged.
+// Errors: those of Weight::quantized_as, which name the module; invalid_argument for activations of less than 8 bits and
+// for a pattern that matches no module. The model is then unchanged.
 template <nn::ModuleTree M>
 result<quantize_report> quantize(M& model, quantize_options const& options) {
     if (options.activations && options.activations->bits() != 8)
         return error(errc::invalid_argument, "activations cannot be ", options.activations->name());
+    if (auto const wrong = detail::unmatched(model, options.include, "include")) return *wrong;
+    if (auto const wrong = detail::unmatched(model, options.exclude, "exclude")) return *wrong;
     quantize_report report;
     std::vector<std::pair<nn::weight_scheme, std::optional<any_qtensor>>> staged;
     std::optional<error> problem;
@@ -89,6 +105,7 @@ result<quantize_report> quantize(M& model, quantize_options const& options) {
         report.rows.push_back({std::string(name), weights, detail::activations_for<N>(options)});
         if constexpr (nn::HasWeight<N>)
             if (weights) {
+                report.rows.back().frozen = module.weight.is_frozen();
                 auto const scheme = detail::scheme_for(*weights, module.weight.shape(), options.group, options.hqq);
                 auto q = module.weight.quantized_as(scheme);
                 if (!q)

@@ -13,9 +13,10 @@ QUANTO_BODY bool selects(quantize_options const& options, std::string_view name)
     return any(options.include) && !any(options.exclude);
 }
 
-QUANTO_BODY nn::weight_scheme scheme_for(any_qtype type, extents const& shape, std::size_t group, bool hqq) noexcept {
+QUANTO_BODY nn::weight_scheme scheme_for(any_qtype type, extents const& shape, std::optional<std::size_t> group,
+                                         bool hqq) noexcept {
     if (type.bits() == 8) return {type};
-    return {type, group != 0 ? group : module_group_size(shape), hqq};
+    return {type, group ? *group : module_group_size(shape), hqq};
 }
 
 }  // namespace detail

@@ -37,6 +37,7 @@ public:
     // The scale of activations; nothing also for 1, which means "not seen".
     result<std::optional<float>> activation_scale(std::string const& key);
 
+    bool is_strict() const noexcept { return strict_; }
     bool contains(std::string_view key) const noexcept { return file_.find(key) != nullptr; }
     io::SafetensorsFile const& file() const noexcept { return file_; }
     std::string_view where() const noexcept { return io::tail(file_.path()); }
