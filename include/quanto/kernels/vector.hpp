@@ -14,6 +14,8 @@
 #include <quanto/core/math.hpp>
 #include <quanto/kernels/kernel_name.hpp>
 #include <quanto/kernels/target.hpp>
+#include <quanto/types/dtype.hpp>
+#include <quanto/types/float16.hpp>
 
 #if defined(QUANTO_XSIMD)
 #include <xsimd/xsimd.hpp>

@@ -256,3 +256,80 @@ QUANTO_INLINE float largest(vf v) noexcept {
 
 #undef QUANTO_REDUCE
 #undef QUANTO_FOLD
+
+// ---- for products, which are in GNU vectors always ------------------------------------------------------------------
+
+QUANTO_INLINE vf broadcast(float x) noexcept {
+#if QUANTO_KERNEL_BYTES == 64
+    return (vf)_mm512_set1_ps(x);
+#elif QUANTO_KERNEL_BYTES == 32
+    return (vf)_mm256_set1_ps(x);
+#else
+    return vf{x, x, x, x};
+#endif
+}
+
+// a * b + c, rounded once where the instruction set can. g++ 12 copies accumulators around its own intrinsic.
+QUANTO_INLINE vf multiply_add(vf a, vf b, vf c) noexcept {
+#if QUANTO_KERNEL_BYTES >= 32 && defined(__clang__)
+#if QUANTO_KERNEL_BYTES == 64
+    return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#else
+    return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#endif
+#elif QUANTO_KERNEL_BYTES == 64
+    asm("vfmadd231ps %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
+    return c;
+#elif QUANTO_KERNEL_BYTES == 32
+    asm("vfmadd231ps %2, %1, %0" : "+x"(c) : "x"(a), "x"(b));
+    return c;
+#elif QUANTO_TARGETS_NEON
+    return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
+// The same with one number for all lanes of a, from memory where the instruction takes it from there.
+QUANTO_INLINE vf multiply_add(float const* a, vf b, vf c) noexcept {
+#if QUANTO_KERNEL_BYTES == 64 && !defined(__clang__)
+    asm("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(c) : "v"(b), "m"(*a));
+    return c;
+#else
+    return multiply_add(broadcast(*a), b, c);
+#endif
+}
+
+// A vector of weights, or of scales, as f32, exact.
+QUANTO_INLINE vf load_weights(float const* p) noexcept { return load_f32(p); }
+QUANTO_INLINE vf load_weights(bfloat16 const* p) noexcept {
+    return floats(load_words(reinterpret_cast<std::uint16_t const*>(p)) << 16);
+}
+QUANTO_INLINE vf load_weights(float16 const* p) noexcept {
+#if QUANTO_KERNEL_BYTES == 64
+    return (vf)_mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)));
+#elif QUANTO_KERNEL_BYTES == 32
+    return (vf)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)));
+#elif QUANTO_TARGETS_NEON
+    return (vf)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(reinterpret_cast<std::uint16_t const*>(p))));
+#else
+    // The bias by an exact multiplication (subnormals too); the exponent of NaN and infinity filled up.
+    vi const h = load_words(reinterpret_cast<std::uint16_t const*>(p));
+    vi const magnitude = (vi)((vf)((h & 0x7fff) << 13) * 0x1p112f);
+    vi const special = ((h & 0x7c00) == 0x7c00) & 0x7f80'0000;
+    return (vf)(magnitude | special | ((h & 0x8000) << 16));
+#endif
+}
+// Element i on, of a type that is known when it runs.
+QUANTO_INLINE vf load_weights(dtype type, void const* p, std::size_t i) noexcept {
+    if (type == dtype::f32) return load_f32(static_cast<float const*>(p) + i);
+    if (type == dtype::f16) return load_weights(static_cast<float16 const*>(p) + i);
+    return load_weights(static_cast<bfloat16 const*>(p) + i);
+}
+// The first n < lanes weights, then zeros.
+template <class W>
+QUANTO_INLINE vf load_weights(W const* p, std::size_t n) noexcept {
+    W padded[lanes] = {};
+    __builtin_memcpy(static_cast<void*>(padded), p, n * sizeof(W));
+    return load_weights(padded);
+}

@@ -12,25 +12,7 @@ namespace quanto::inline v0::detail {
 QUANTO_TARGET_BEGIN(QUANTO_NEON_DOT)
 namespace neon_dot {
 
-using vf = float32x4_t;
-using vi = int32x4_t;
-inline constexpr std::size_t lanes = 4;
-
-QUANTO_INLINE vf load_f32(float const* p) noexcept { return vld1q_f32(p); }
-QUANTO_INLINE void store_f32(vf v, float* p) noexcept { vst1q_f32(p, v); }
-QUANTO_INLINE vf broadcast(float v) noexcept { return vdupq_n_f32(v); }
-QUANTO_INLINE vf to_float(vi v) noexcept { return vcvtq_f32_s32(v); }
-QUANTO_INLINE vf multiply_add(vf a, vf b, vf c) noexcept { return vfmaq_f32(c, a, b); }
-QUANTO_INLINE vf opaque(vf v) noexcept {
-    asm("" : "+w"(v));
-    return v;
-}
-QUANTO_INLINE vf load_scales(dtype type, std::byte const* p, std::size_t i) noexcept {
-    if (type == dtype::f32) return vld1q_f32(reinterpret_cast<float const*>(p) + 4 * i);
-    uint16x4_t const half = vld1_u16(reinterpret_cast<std::uint16_t const*>(p) + 4 * i);
-    if (type == dtype::f16) return vcvt_f32_f16(vreinterpret_f16_u16(half));
-    return vreinterpretq_f32_u32(vshll_n_u16(half, 16));
-}
+using namespace elementwise::gnu;
 
 // acc[i] + w[4i .. 4i + 4) * the four digits in lane Lane of x. As assembly: not every compiler that knows dotprod has
 // its intrinsic without a flag.
@@ -70,7 +52,7 @@ QUANTO_INLINE int8x16_t load_digits(std::byte const* p) noexcept {
     return vld1q_s8(reinterpret_cast<std::int8_t const*>(p));
 }
 
-template <std::size_t Fields, std::size_t R>
+template <std::size_t Fields, std::size_t R, std::size_t P>
 struct tile_sums {
     static constexpr std::size_t parts = 4, line_bytes = 4 * Fields * R;
     static constexpr std::size_t chains = R == 1 ? 4 : R <= 3 ? 2 : 1;  // independent ones
@@ -78,7 +60,7 @@ struct tile_sums {
 
     int32x4_t sum[chains][R][4];
 
-    QUANTO_INLINE void start(float const*) noexcept {
+    QUANTO_INLINE void start(std::int32_t const*) noexcept {
         QUANTO_UNROLL
         for (std::size_t i = 0; i != chains; ++i) QUANTO_UNROLL
         for (std::size_t r = 0; r != R; ++r) QUANTO_UNROLL
@@ -109,7 +91,7 @@ struct tile_sums {
         }
     }
 
-    QUANTO_INLINE void add(std::byte const* w, std::byte const* x, std::size_t lines) noexcept {
+    QUANTO_INLINE void add(std::byte const* w, std::size_t, std::byte const* x, std::size_t lines) noexcept {
         constexpr std::size_t at_once = ceil_div(quads_at_once, Fields);
         for (; lines >= at_once; lines -= at_once, w += 64 * at_once, x += line_bytes * at_once)
             add_lines<at_once>(w, x);
@@ -121,8 +103,11 @@ struct tile_sums {
         for (std::size_t j = 0; j != 4; ++j) sum[0][r][j] = vaddq_s32(sum[0][r][j], sum[i][r][j]);
     }
 
-    QUANTO_INLINE int32x4_t of(std::size_t part, std::size_t r) const noexcept { return sum[0][r][part]; }
+    QUANTO_INLINE vi of(std::size_t, std::size_t part, std::size_t r) const noexcept { return (vi)sum[0][r][part]; }
 };
+
+template <std::size_t Fields, std::size_t R>
+inline constexpr std::size_t panels_at_once = 1;
 
 #include <quanto/kernels/panel/multiply_tile.inl>
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <quanto/kernels/panel/tile.hpp>
-#include <quanto/kernels/target.hpp>
+#include <quanto/kernels/vector.hpp>
 
 #if QUANTO_TARGETS_NEON
 
@@ -104,6 +104,11 @@ QUANTO_INLINE std::int32_t pack_codes(T const* x, std::size_t n, std::size_t qua
     return total;
 }
 
+// Where sums of unsigned codes start; they may pass 2^31 on their way.
+QUANTO_INLINE std::int32_t times_minus_128(std::int32_t sum) noexcept {
+    return static_cast<std::int32_t>(0u - (static_cast<std::uint32_t>(sum) << 7));
+}
+
 // Pairs: codes of qint8 are unsigned, too.
 template <std::size_t Fields, std::size_t D, bool Pairs, class T>
 void pack_row(tile_row const& row, T const* x, std::size_t cols, std::size_t group, float x_scale) noexcept {
@@ -126,13 +131,14 @@ void pack_row(tile_row const& row, T const* x, std::size_t cols, std::size_t gro
             if constexpr (Fields != 1)
                 *of_codes = static_cast<float>(digit[0] * 65536 + digit[1] * 256 + digit[2]) * *s;
             else if constexpr (Pairs)
-                for (std::size_t i = 0; i != D; ++i) reinterpret_cast<std::int32_t*>(of_codes)[i] = -128 * digit[i];
+                for (std::size_t i = 0; i != D; ++i)
+                    reinterpret_cast<std::int32_t*>(of_codes)[i] = times_minus_128(digit[i]);
         } else {
             std::int32_t const sum = pack_codes(x + b.k, b.n, b.quads, by, place, r);
             if constexpr (Fields != 1)
                 *of_codes = static_cast<float>(sum);
             else if constexpr (Pairs)
-                *reinterpret_cast<std::int32_t*>(of_codes) = -128 * sum;
+                *reinterpret_cast<std::int32_t*>(of_codes) = times_minus_128(sum);
         }
     }
 }
