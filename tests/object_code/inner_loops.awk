@@ -27,7 +27,7 @@ function judge(    i, j, k, inner, operations, copies, spills, per_operation, fo
         operations = copies = spills = 0
         for (j = at[target[i]]; j <= i; ++j) {
             if (j != i && target[j] != "" && target[j] <= address[j] && target[j] > target[i]) inner = 0
-            if (mnemonic[j] ~ outside) inner = 0
+            if (j != i && mnemonic[j] ~ outside) inner = 0
             if (mnemonic[j] ~ operation) ++operations
             else if (is_copy(j)) ++copies
             else if (is_spill(j)) ++spills

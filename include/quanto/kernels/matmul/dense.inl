@@ -116,6 +116,7 @@ QUANTO_INLINE void outer(float const* p, float const* q, std::size_t lines, vf (
 #pragma GCC unroll 2
         for (std::size_t v = 0; v != V; ++v) sum[r][v] = vf{};
     for (std::size_t i = 0; i != lines; ++i, q += (strip_rows - 1) * strip_line)
+#pragma GCC unroll 1  // all four of them are copied about by g++ at -O3
         for (std::size_t quarter = 0; quarter != 4; ++quarter, q += strip_line / 4, p += strip_line / 4 * V * lanes)
 #pragma GCC unroll 4
             for (std::size_t k = 0; k != 4; ++k) {
