@@ -3,6 +3,10 @@
 #include <cmath>
 #include <limits>
 
+#include <quanto/kernels/activate/kernel_list.hpp>
+
+#include "kernels/elementwise.hpp"
+
 #include "catch.hpp"
 
 using namespace quanto;
@@ -31,4 +35,28 @@ TEST_CASE("gelu and silu of what is no number or infinite") {
     CHECK(is_nan(detail::silu(nan)));
     CHECK(detail::gelu(-1e30f) == 0.0f);
     CHECK(detail::silu(-1e30f) == 0.0f);
+}
+
+TEST_CASE("the kernels of activation functions compute what the functions do") {
+    auto const hostile = test::hostile_floats();
+    for_each_activate_kernel([&]<class K>(K) {
+        if (K::target > detect_isa()) return;
+        for (std::size_t const n : test::sizes) {
+            std::vector<float> v(n + 1, -7.0f);
+            for (std::size_t i = 0; i != n; ++i)
+                v[i] = i % 3 == 0 ? hostile[i % hostile.size()] : static_cast<float>(i) * 0.37f - 20.0f;
+            auto const x = v;
+            K::run(v.data(), n);
+            INFO(K::name << ", n = " << n);
+            CHECK(v[n] == -7.0f);
+            for (std::size_t i = 0; i != n; ++i) {
+                float expected[1] = {x[i]};
+                detail::activate<1>(K::function, expected);
+                // Products and sums in double may be contracted; and no bound holds for what the formula rounds away.
+                double const off = static_cast<double>(v[i]) - static_cast<double>(expected[0]);
+                if (!(std::abs(off) <= 0x1p-24 * static_cast<double>(absolute(expected[0])) + 0x1p-149))
+                    REQUIRE(test::same(v[i], expected[0]));
+            }
+        }
+    });
 }

@@ -1,10 +1,15 @@
 #include <quanto/nn/operations.hpp>
 
+#include <cstring>
+#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include <quanto/testing.hpp>
+
 #include "finite_difference.hpp"
+#include "memory.hpp"
 
 #include "catch.hpp"
 
@@ -234,7 +239,7 @@ TEST_CASE("gradients of the functional operations agree with finite differences"
     std::vector<std::size_t> const picks{1, 0, 1};
     struct one {
         char const* name;
-        Activation (*f)(Activation const&);
+        std::function<Activation(Activation const&)> f;
     };
     for (auto const& [name, f] :
          {one{"neg", nn::neg}, one{"abs", nn::abs}, one{"sigmoid", nn::sigmoid}, one{"tanh", nn::tanh},
@@ -263,4 +268,49 @@ TEST_CASE("gradients of the functional operations agree with finite differences"
     check_input([&](auto const& v) { return nn::matmul_transposed(m, v); }, x, "matmul, right");
     check_input([&](auto const& v) { return nn::matmul(m, nn::transpose(v, 1, 2)); }, x, "matmul");
     check_input([&](auto const& v) { return nn::matmul_transposed(m, v); }, values({3, 4}, 7), "matmul, repeated");
+}
+
+TEST_CASE("activation functions change in place what nobody else has, and nothing else") {
+    struct one {
+        char const* name;
+        Activation (*f)(Activation);
+    };
+    for (auto const& [name, f] :
+         {one{"relu", nn::relu}, one{"gelu", nn::gelu}, one{"silu", nn::silu}, one{"tanh", nn::tanh}}) {
+        CAPTURE(name);
+        counted_memory memory;
+        cpu_backend const cpu;
+        nn::context const here{.backend = cpu, .memory = &memory};
+        Tensor<float> const x = testing::test_values(3, 37, 1);
+        Activation const expected = f(Activation(x));
+        REQUIRE(expected);
+        auto const agrees = [&](Activation const& y) {
+            return y && std::memcmp(y.values().data(), expected.values().data(), x.size() * sizeof(float)) == 0;
+        };
+        auto const untouched = [&](Activation const& given) {
+            return std::memcmp(given.values().data(), x.data(), x.size() * sizeof(float)) == 0;
+        };
+        auto copy = Tensor<float>::make(x.shape(), &memory);
+        REQUIRE(copy);
+        std::memcpy(copy->data(), x.data(), x.size() * sizeof(float));
+        Activation own(std::move(*copy), here);
+        Activation const shared = Activation(own).shared(), borrowed(Tensor<float>::borrow(x.view()), here);
+        for (Activation const* const given : {&std::as_const(own), &shared, &borrowed}) {
+            CHECK(agrees(f(*given)));
+            CHECK(untouched(*given));
+        }
+        std::size_t const before = memory.calls;
+        float const* const elements = std::as_const(own).values().data();
+        Activation const y = f(std::move(own));
+        CHECK(agrees(y));
+        CHECK(y.values().data() == elements);
+        CHECK(memory.calls == before);
+    }
+    Tensor<std::uint8_t> codes(2, 40);
+    for (std::size_t i = 0; i != codes.size(); ++i) codes[i] = static_cast<std::uint8_t>(i * 7);
+    for (float const scale : {0.5f, -0.5f}) {
+        Activation const q(qint8{}, codes, scale), y = nn::relu(q);
+        for (std::size_t i = 0; i != codes.size(); ++i) CHECK(y[i] == (q[i] > 0.0f ? q[i] : 0.0f));
+        CHECK(std::memcmp(q.codes().data(), std::as_const(codes).data(), codes.size()) == 0);
+    }
 }

@@ -53,7 +53,8 @@ Activation layer_norm(Activation const& x) {
 using Inputs = std::vector<Activation>;
 using Function = std::function<std::vector<Activation>(Operations const&, Inputs const&)>;
 
-Function unary(Activation (*f)(Activation const&)) {
+template <class X>
+Function unary(Activation (*f)(X)) {
     return [f](Operations const&, Inputs const& x) { return std::vector{f(x[0])}; };
 }
 template <class F>

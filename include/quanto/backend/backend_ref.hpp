@@ -1,7 +1,6 @@
 // backend_ref = any Backend that somebody else owns: two pointers, one indirect call per product. A Backend itself, and
 // a PreparingBackend: where reads_panels() is false, prepare() and products with panels are errors.
 // Precondition: the backend outlives the reference.
-//     backend_ref::fresh<B>()   nobody's: each call constructs a B of its own
 #pragma once
 
 #include <cstdint>
@@ -52,43 +51,38 @@ class backend_ref {
         kernel_choice (*explain_prepared)(void const*, std::size_t, panels const&, product_input) noexcept;
     };
 
-    // How the table of B comes by its backend.
     template <class B>
-    struct owned_elsewhere {
-        static B const& get(void const* b) noexcept { return *static_cast<B const*>(b); }
-    };
-    template <class B>
-    struct constructed {
-        static B get(void const*) noexcept { return B{}; }
-    };
+    static B const& get(void const* b) noexcept {
+        return *static_cast<B const*>(b);
+    }
 
-    template <class From, QType Q>
+    template <class B, QType Q>
     static constexpr entry<Q> entry_of{[](void const* b, matrix_view<float const> x, qtensor_view<Q> const& w,
-                                          matrix_view<float> y) noexcept { From::get(b).matmul(x, w, y); }};
-    template <class From, class B>
+                                          matrix_view<float> y) noexcept { get<B>(b).matmul(x, w, y); }};
+    template <class B>
     static constexpr operations table_of() noexcept {
-        operations o{entry_of<From, qint2>,
-                     entry_of<From, qint4>,
-                     entry_of<From, qint8>,
-                     entry_of<From, qfloat8_e4m3fn>,
-                     entry_of<From, qfloat8_e4m3fnuz>,
-                     entry_of<From, qfloat8_e5m2>,
-                     [](void const* b) noexcept -> std::string_view { return From::get(b).name(); },
+        operations o{entry_of<B, qint2>,
+                     entry_of<B, qint4>,
+                     entry_of<B, qint8>,
+                     entry_of<B, qfloat8_e4m3fn>,
+                     entry_of<B, qfloat8_e4m3fnuz>,
+                     entry_of<B, qfloat8_e5m2>,
+                     [](void const* b) noexcept -> std::string_view { return get<B>(b).name(); },
                      []([[maybe_unused]] void const* b) noexcept {
                          if constexpr (requires(B const& backend) { isa{backend.target()}; })
-                             return From::get(b).target();
+                             return get<B>(b).target();
                          else
                              return choose_isa().target;
                      },
                      [](void const* b, matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y,
                         [[maybe_unused]] memory_ref workspace) noexcept {
                          if constexpr (StorageBackend<B>)
-                             From::get(b).matmul(x, w, y, workspace);
+                             get<B>(b).matmul(x, w, y, workspace);
                          else
-                             From::get(b).matmul(x, w, y);
+                             get<B>(b).matmul(x, w, y);
                      },
                      [](void const* b, matrix_view<std::int8_t const> x, float x_scale, qtensor_view<qint8> const& w,
-                        matrix_view<float> y) noexcept { From::get(b).matmul(x, x_scale, w, y); },
+                        matrix_view<float> y) noexcept { get<B>(b).matmul(x, x_scale, w, y); },
                      nullptr,
                      nullptr,
                      nullptr,
@@ -99,66 +93,59 @@ class backend_ref {
                      nullptr,
                      nullptr,
                      [](void const* b, std::size_t, any_qtensor const&) noexcept -> kernel_choice {
-                         return {"matmul", From::get(b).name(), "this backend says no more"};
+                         return {"matmul", get<B>(b).name(), "this backend says no more"};
                      },
                      [](void const* b, std::size_t, panels const&, product_input) noexcept -> kernel_choice {
-                         return {"matmul", From::get(b).name(), "this backend says no more"};
+                         return {"matmul", get<B>(b).name(), "this backend says no more"};
                      }};
         if constexpr (StorageBackend<B>) {
             o.f16 = [](void const* b, matrix_view<float const> x, matrix_view<float16 const> w, matrix_view<float> y,
-                       memory_ref workspace) noexcept { From::get(b).matmul(x, w, y, workspace); };
+                       memory_ref workspace) noexcept { get<B>(b).matmul(x, w, y, workspace); };
             o.bf16 = [](void const* b, matrix_view<float const> x, matrix_view<bfloat16 const> w, matrix_view<float> y,
-                        memory_ref workspace) noexcept { From::get(b).matmul(x, w, y, workspace); };
+                        memory_ref workspace) noexcept { get<B>(b).matmul(x, w, y, workspace); };
         }
         if constexpr (PreparingBackend<B>) {
-            o.prepares = [](void const* b, any_qtype type) noexcept { return From::get(b).prepares(type); };
+            o.prepares = [](void const* b, any_qtype type) noexcept { return get<B>(b).prepares(type); };
             o.prepare = [](void const* b, any_qtensor const& w, memory_ref memory) noexcept -> result<panels> {
-                return From::get(b).prepare(w, memory);
+                return get<B>(b).prepare(w, memory);
             };
             o.prepared = [](void const* b, input_matrix const& x, panels const& w, output_matrix const& y,
                             product_options const& options) noexcept -> result<success> {
-                return From::get(b).matmul(x, w, y, options);
+                return get<B>(b).matmul(x, w, y, options);
             };
         }
         if constexpr (BatchingBackend<B>) {
             o.batch = [](void const* b, batch_product const& p, memory_ref workspace) noexcept {
-                return From::get(b).matmul(p, workspace);
+                return get<B>(b).matmul(p, workspace);
             };
             o.explain_batch = [](void const* b, batch_product const& p) noexcept {
-                return From::get(b).explain_matmul(p);
+                return get<B>(b).explain_matmul(p);
             };
         }
         if constexpr (ConvolvingBackend<B>) {
-            o.convolve = [](void const* b, float_convolution const& c) noexcept { return From::get(b).convolve(c); };
-            o.convolve_int8 = [](void const* b, int8_convolution const& c) noexcept {
-                return From::get(b).convolve(c);
-            };
+            o.convolve = [](void const* b, float_convolution const& c) noexcept { return get<B>(b).convolve(c); };
+            o.convolve_int8 = [](void const* b, int8_convolution const& c) noexcept { return get<B>(b).convolve(c); };
         }
         if constexpr (ExplainingBackend<B>) {
             o.explain = [](void const* b, std::size_t m, any_qtensor const& w) noexcept {
-                return w.visit([&](auto const& v) { return From::get(b).explain_matmul(m, v); });
+                return w.visit([&](auto const& v) { return get<B>(b).explain_matmul(m, v); });
             };
             o.explain_prepared = [](void const* b, std::size_t m, panels const& w, product_input input) noexcept {
-                return From::get(b).explain_matmul(m, w, input);
+                return get<B>(b).explain_matmul(m, w, input);
             };
         }
         return o;
     }
-    template <class From, class B>
-    static constexpr operations table = table_of<From, B>();
+    template <class B>
+    static constexpr operations table = table_of<B>();
 
 public:
     template <class B>
     requires(!std::is_same_v<B, backend_ref> && Backend<B>) constexpr backend_ref(B const& backend) noexcept
-        : backend_(&backend), operations_(&table<owned_elsewhere<B>, B>) {}
+        : backend_(&backend), operations_(&table<B>) {}
     template <class B>
     requires(!std::is_same_v<B, backend_ref> && Backend<B>) backend_ref(B const&& temporary)
     = delete;
-
-    template <Backend B>
-    static constexpr backend_ref fresh() noexcept {
-        return backend_ref(nullptr, &table<constructed<B>, B>);
-    }
 
     std::string_view name() const noexcept { return operations_->name(backend_); }
     // The instruction set of kernels that are no backend's, like those of quantizing: the one that the backend names as
@@ -250,8 +237,6 @@ private:
     error no_panels() const noexcept {
         return error(errc::unsupported, "the backend ", name(), " does not read prepared weights");
     }
-    constexpr backend_ref(void const* backend, operations const* what) noexcept
-        : backend_(backend), operations_(what) {}
 
     void const* backend_;
     operations const* operations_;

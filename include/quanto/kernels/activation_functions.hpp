@@ -1,15 +1,27 @@
-// gelu(v) = v * Phi(v) and silu(v) = v / (1 + exp(-v)), without a branch and without a call, so that loops over them
-// become vector code in every instruction set. In double inside:
+// The activation functions of kernels, without a branch and without a call, so that loops over them become vector code
+// in every instruction set:
+//     relu(v) = v where v > 0, else +0        gelu(v) = v * Phi(v)        silu(v) = v / (1 + exp(-v))
+// The last two in double inside:
 //     |gelu(v) - exact| <= 3.1 * 2^-24 * |exact|, |silu(v) - exact| <= 1.1 * 2^-24 * |exact|, each + 2^-149
 // Infinities that the formula multiplies with 0 give NaN, and NaN stays NaN.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include <quanto/core/math.hpp>
 #include <quanto/kernels/inlining.hpp>
 
-namespace quanto::inline v0::detail {
+namespace quanto::inline v0 {
+
+enum class fused_activation : std::uint8_t { none, relu, gelu, silu };
+
+namespace detail {
+
+// By a mask: signs cannot be predicted, and at -O2 compilers branch.
+QUANTO_INLINE constexpr float relu(float v) noexcept {
+    return bit_cast<float>(bit_cast<std::uint32_t>(v) & (v <= 0.0f ? 0u : ~0u));
+}
 
 // c ? a : b, by bits: compilers would branch.
 QUANTO_INLINE constexpr double select(bool c, double a, double b) noexcept {
@@ -61,4 +73,16 @@ QUANTO_INLINE constexpr float silu(float value) noexcept {
     return static_cast<float>(v * (select(v < 0.0, e, 1.0) / (1.0 + e)));
 }
 
-}  // namespace quanto::inline v0::detail
+// v[0 .. N) = f(v[0 .. N)). N is one number, so that compilers make vector code of the loops at every level.
+template <std::size_t N>
+QUANTO_INLINE constexpr void activate(fused_activation f, float* v) noexcept {
+    if (f == fused_activation::relu)
+        for (std::size_t i = 0; i != N; ++i) v[i] = relu(v[i]);
+    else if (f == fused_activation::gelu)
+        for (std::size_t i = 0; i != N; ++i) v[i] = gelu(v[i]);
+    else if (f == fused_activation::silu)
+        for (std::size_t i = 0; i != N; ++i) v[i] = silu(v[i]);
+}
+
+}  // namespace detail
+}  // namespace quanto::inline v0

@@ -1,4 +1,5 @@
-// vectorized = quantizing and dequantizing by the kernels, with the bytes of the definition. It is the last argument of
+// vectorized = what is done to runs of values, by the kernels of an instruction set: quantizing and dequantizing, with
+// the bytes of the definition, and activation functions. For the former, it is the last argument of
 // the functions that have a definition:
 //     auto w = quantize<qint4>(x, max_range{}, {.group = 128}, vectorized{});
 //     dequantize(w.view(), out, vectorized{});
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <quanto/kernels/activation_functions.hpp>
 #include <quanto/kernels/isa.hpp>
 #include <quanto/kernels/quantize/range.hpp>
 #include <quanto/quantizer/activation.hpp>
@@ -36,6 +38,7 @@ template <ActivationQType Q>
 void quantize_values(isa target, float const* x, std::size_t n, float scale, std::uint8_t* codes) noexcept;
 template <ActivationQType Q>
 void dequantize_values(isa target, std::uint8_t const* codes, std::size_t n, float scale, float* out) noexcept;
+void activate_values(isa target, fused_activation f, float* v, std::size_t n) noexcept;
 
 }  // namespace detail
 
@@ -72,6 +75,11 @@ public:
     template <ActivationQType Q>
     void decode(std::uint8_t const* codes, std::size_t n, float scale, float* out) const noexcept {
         detail::dequantize_values<Q>(target_, codes, n, scale, out);
+    }
+
+    // v[i] = f(v[i])
+    void activate(fused_activation f, float* v, std::size_t n) const noexcept {
+        detail::activate_values(target_, f, v, n);
     }
 
 private:

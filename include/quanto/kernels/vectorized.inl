@@ -1,6 +1,7 @@
 // The bodies behind vectorized: a tensor as runs, each one call of a kernel.
 #pragma once
 
+#include <quanto/kernels/activate/kernel_list.hpp>
 #include <quanto/kernels/dequantize/kernel_list.hpp>
 #include <quanto/kernels/floating_point_guard.hpp>
 #include <quanto/kernels/quantize/kernel_list.hpp>
@@ -225,6 +226,15 @@ void dequantize_values(isa target, std::uint8_t const* codes, std::size_t n, flo
     floating_point_guard const guard;
     affine_map const map{scale};
     dequantize_function<Q>(target)(codes, n, 1, &map, 0, out);
+}
+
+QUANTO_BODY void activate_values(isa target, fused_activation f, float* v, std::size_t n) noexcept {
+    floating_point_guard const guard;
+    with_isa(target, [&]<isa I>(isa_constant<I>) {
+        if (f == fused_activation::relu) activate_kernel<fused_activation::relu, I>::run(v, n);
+        if (f == fused_activation::gelu) activate_kernel<fused_activation::gelu, I>::run(v, n);
+        if (f == fused_activation::silu) activate_kernel<fused_activation::silu, I>::run(v, n);
+    });
 }
 
 #if defined(QUANTO_IMPLEMENTATION)

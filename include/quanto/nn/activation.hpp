@@ -63,16 +63,23 @@ public:
     std::int8_t const* int8_codes() const noexcept { return reinterpret_cast<std::int8_t const*>(codes_.data()); }
     Tensor<float> const& values() const noexcept { return values_; }
 
-    // The float values, dequantized where needed. Cost: a copy.
-    result<Tensor<float>> value() const {
+    // The float values, dequantized where needed. Cost: a copy; none of one that is no longer needed, where it is float
+    // and nobody else has its elements.
+    result<Tensor<float>> value() const& {
         if (error_) return *error_;
+        if (!type_) return owned(Tensor<float>::borrow(values_.view()), where().memory);
         auto out = Tensor<float>::make(shape(), where().memory);
-        if (!out) return out;
-        if (!type_)
-            for (std::size_t i = 0; i != size(); ++i) (*out)[i] = std::as_const(values_)[i];
-        else
-            dequantize_into(out->data());
+        if (out) dequantize_into(out->data());
         return out;
+    }
+    result<Tensor<float>> value() && {
+        if (error_ || type_ || node_ != nullptr) return std::as_const(*this).value();
+        return owned(std::move(values_), where().memory);
+    }
+    // The codes in the same way. Precondition: is_quantized().
+    result<Tensor<std::uint8_t>> take_codes() && {
+        if (node_ != nullptr) return owned(Tensor<std::uint8_t>::borrow(codes_.view()), where().memory);
+        return owned(std::move(codes_), where().memory);
     }
     // The same without a copy where the values are float already: then a view of them.
     result<Tensor<float>> floats() const {

@@ -4,6 +4,8 @@
 // A number times a quantized tensor is the same codes under another scale; so is -x, for which -128 is no exception.
 #pragma once
 
+#include <utility>
+
 #include <quanto/nn/operations.hpp>
 
 namespace quanto::inline v0::nn {
@@ -30,34 +32,34 @@ Activation operator/(Activation const& x, float s);
 Activation operator/(float s, Activation const& x);
 Activation operator-(Activation const& x);
 
-Activation abs(Activation const& x);
+Activation abs(Activation x);
 // NaN stays.
-Activation clamp(Activation const& x, float low, float high, operation const& o = operations::clamp);
-Activation relu6(Activation const& x);
-Activation sigmoid(Activation const& x);
-Activation tanh(Activation const& x);
+Activation clamp(Activation x, float low, float high, operation const& o = operations::clamp);
+Activation relu6(Activation x);
+Activation sigmoid(Activation x);
+Activation tanh(Activation x);
 // x * P(normal variable < x)
-Activation gelu(Activation const& x);
+Activation gelu(Activation x);
 // x * sigmoid(x)
-Activation silu(Activation const& x);
+Activation silu(Activation x);
 
 // The values as a storage type holds them; of codes, the scale. Precondition: is_float_storage(type).
 Activation to(Activation const& x, dtype type);
 
 struct ReLU6 {
-    Activation operator()(Activation const& x) const { return relu6(x); }
+    Activation operator()(Activation x) const { return relu6(std::move(x)); }
 };
 struct GELU {
-    Activation operator()(Activation const& x) const { return gelu(x); }
+    Activation operator()(Activation x) const { return gelu(std::move(x)); }
 };
 struct SiLU {
-    Activation operator()(Activation const& x) const { return silu(x); }
+    Activation operator()(Activation x) const { return silu(std::move(x)); }
 };
 struct Sigmoid {
-    Activation operator()(Activation const& x) const { return sigmoid(x); }
+    Activation operator()(Activation x) const { return sigmoid(std::move(x)); }
 };
 struct Tanh {
-    Activation operator()(Activation const& x) const { return tanh(x); }
+    Activation operator()(Activation x) const { return tanh(std::move(x)); }
 };
 
 }  // namespace quanto::inline v0::nn

@@ -12,17 +12,13 @@ namespace quanto::inline v0::nn {
 
 namespace detail {
 
-// y[i] = f(x[i]), dx[i] = dy[i] * slope(x[i]).
-template <class F, class D>
-Activation mapped(operation const& o, Activation const& x, F f, D slope) {
+// run(v, n): v[i] = f(v[i]); dx[i] = dy[i] * slope(x[i]).
+template <class R, class D>
+Activation mapped_by(operation const& o, Activation x, R const& run, D slope) {
     if (!x) return x;
-    auto const values = x.floats();
-    if (!values) return values.error().within(o.name);
-    auto out = Tensor<float>::make(x.shape(), x.where().memory);
+    auto out = std::move(x).value();  // a copy where x has a gradient: x is what the slope is asked for
     if (!out) return out.error().within(o.name);
-    float const* const v = std::as_const(*values).data();
-    float* const r = out->data();
-    for (std::size_t i = 0; i != x.size(); ++i) r[i] = f(v[i]);
+    run(out->data(), out->size());
     Activation y = like(x, std::move(*out));
     if (x.node() == nullptr) return y;
     return recorded(std::move(y), [x, slope](Tape& tape, Tensor<float> dy) -> result<success> {
@@ -33,6 +29,22 @@ Activation mapped(operation const& o, Activation const& x, F f, D slope) {
         for (std::size_t i = 0; i != dy.size(); ++i) g[i] *= slope(u[i]);
         return tape.add(x.node(), std::move(dy));
     });
+}
+template <class F, class D>
+Activation mapped(operation const& o, Activation x, F f, D slope) {
+    return mapped_by(
+        o, std::move(x),
+        [f](float* v, std::size_t n) {
+            for (std::size_t i = 0; i != n; ++i) v[i] = f(v[i]);
+        },
+        slope);
+}
+// By the kernels of the backend's instruction set.
+template <class D>
+Activation activated(operation const& o, fused_activation f, Activation x, D slope) {
+    vectorized const by(x.where().backend.target());
+    return mapped_by(
+        o, std::move(x), [&](float* v, std::size_t n) { by.activate(f, v, n); }, slope);
 }
 
 // y[i] = f(a[i], b[i]), da[i] = dy[i] * slope_a(a[i], b[i]), db[i] = dy[i] * slope_b(a[i], b[i]).
@@ -168,49 +180,47 @@ QUANTO_BODY Activation operator/(float s, Activation const& x) { return div(s, x
 
 QUANTO_BODY Activation operator-(Activation const& x) { return neg(x); }
 
-QUANTO_BODY Activation abs(Activation const& x) {
+QUANTO_BODY Activation abs(Activation x) {
     return detail::mapped(
-        operations::abs, x, [](float v) { return absolute(v); },
+        operations::abs, std::move(x), [](float v) { return absolute(v); },
         [](float v) { return v > 0.0f   ? 1.0f
                              : v < 0.0f ? -1.0f
                                         : 0.0f; });
 }
 
-QUANTO_BODY Activation clamp(Activation const& x, float low, float high, operation const& o) {
+QUANTO_BODY Activation clamp(Activation x, float low, float high, operation const& o) {
     return detail::mapped(
-        o, x, [low, high](float v) { return v < low    ? low
-                                            : v > high ? high
-                                                       : v; },
+        o, std::move(x), [low, high](float v) { return v < low    ? low
+                                                       : v > high ? high
+                                                                  : v; },
         [low, high](float v) { return v < low || v > high ? 0.0f : 1.0f; });
 }
 
-QUANTO_BODY Activation relu6(Activation const& x) { return clamp(x, 0.0f, 6.0f, operations::relu6); }
+QUANTO_BODY Activation relu6(Activation x) { return clamp(std::move(x), 0.0f, 6.0f, operations::relu6); }
 
-QUANTO_BODY Activation sigmoid(Activation const& x) {
+QUANTO_BODY Activation sigmoid(Activation x) {
     auto const f = [](float v) { return 1.0f / (1.0f + std::exp(-v)); };
-    return detail::mapped(operations::sigmoid, x, f, [f](float v) { return f(v) * (1.0f - f(v)); });
+    return detail::mapped(operations::sigmoid, std::move(x), f, [f](float v) { return f(v) * (1.0f - f(v)); });
 }
 
-QUANTO_BODY Activation tanh(Activation const& x) {
+QUANTO_BODY Activation tanh(Activation x) {
     return detail::mapped(
-        operations::tanh, x, [](float v) { return std::tanh(v); },
+        operations::tanh, std::move(x), [](float v) { return std::tanh(v); },
         [](float v) { return 1.0f - std::tanh(v) * std::tanh(v); });
 }
 
-QUANTO_BODY Activation gelu(Activation const& x) {
-    auto const below = [](float v) { return 0.5f * (1.0f + std::erf(v * 0.70710678118654752440f)); };
-    return detail::mapped(
-        operations::gelu, x, [below](float v) { return v * below(v); },
-        [below](float v) { return below(v) + v * 0.39894228040143267794f * std::exp(-0.5f * v * v); });
+QUANTO_BODY Activation gelu(Activation x) {
+    return detail::activated(operations::gelu, fused_activation::gelu, std::move(x), [](float v) {
+        return 0.5f * (1.0f + std::erf(v * 0.70710678118654752440f)) +
+               v * 0.39894228040143267794f * std::exp(-0.5f * v * v);
+    });
 }
 
-QUANTO_BODY Activation silu(Activation const& x) {
-    return detail::mapped(
-        operations::silu, x, [](float v) { return v / (1.0f + std::exp(-v)); },
-        [](float v) {
-            float const s = 1.0f / (1.0f + std::exp(-v));
-            return s * (1.0f + v * (1.0f - s));
-        });
+QUANTO_BODY Activation silu(Activation x) {
+    return detail::activated(operations::silu, fused_activation::silu, std::move(x), [](float v) {
+        float const s = 1.0f / (1.0f + std::exp(-v));
+        return s * (1.0f + v * (1.0f - s));
+    });
 }
 
 QUANTO_BODY Activation to(Activation const& x, dtype type) {

@@ -2,14 +2,16 @@
 // negative. float8 codes are dequantized, as in Python quanto.
 #pragma once
 
+#include <utility>
+
 #include <quanto/nn/module.hpp>
 
 namespace quanto::inline v0::nn {
 
-Activation relu(Activation const& x);
+Activation relu(Activation x);
 
 struct ReLU {
-    Activation operator()(Activation const& x) const { return relu(x); }
+    Activation operator()(Activation x) const { return relu(std::move(x)); }
 };
 
 }  // namespace quanto::inline v0::nn

@@ -8,11 +8,6 @@
 namespace quanto::inline v0::nn {
 
 namespace detail {
-// v <= 0 ? 0 : v, by a mask: signs cannot be predicted, and at -O2 compilers branch.
-inline float without_negative(float v) noexcept {
-    return bit_cast<float>(bit_cast<std::uint32_t>(v) & (v <= 0.0f ? 0u : ~0u));
-}
-
 // dx = dy where y > 0. For int8 codes, y > 0 where the code is.
 inline Activation recorded_relu(Activation const& x, Activation y) {
     if (!y || x.node() == nullptr) return y;
@@ -29,23 +24,26 @@ inline Activation recorded_relu(Activation const& x, Activation y) {
 
 }  // namespace detail
 
-QUANTO_BODY Activation relu(Activation const& x) {
+QUANTO_BODY Activation relu(Activation x) {
     if (!x) return x;
     if (!explain(operations::relu, {&x})) {
-        auto y = x.value();
+        auto y = std::move(x).value();
         if (!y) return y.error().within("relu");
-        float* const v = y->data();
-        for (std::size_t i = 0; i != y->size(); ++i) v[i] = detail::without_negative(v[i]);
+        vectorized(x.where().backend.target()).activate(fused_activation::relu, y->data(), y->size());
         return detail::recorded_relu(x, like(x, std::move(*y)));
     }
-    auto made = Tensor<std::uint8_t>::make(x.shape(), x.where().memory);
+    auto made = std::move(x).take_codes();
     if (!made) return made.error().within("relu");
-    std::uint8_t const* const from = x.codes().data();
-    std::uint8_t* const to = made->data();
-    for (std::size_t r = 0, n = x.codes().cols(), rows = x.codes().rows(); r != rows; ++r) {
+    std::uint8_t* const codes = made->data();
+    for (std::size_t r = 0, n = made->cols(), rows = made->rows(); r != rows; ++r) {
         std::uint8_t const negative = x.scale_of_row(r) < 0.0f ? 0x00 : 0x80;  // the sign bit of codes below zero
-        for (std::size_t i = r * n; i != r * n + n; ++i)
-            to[i] = static_cast<std::uint8_t>(from[i] & -((from[i] ^ negative) >> 7));
+        auto const cut = [&](std::uint8_t& code) {
+            code = static_cast<std::uint8_t>(code & -((code ^ negative) >> 7));
+        };
+        std::size_t i = r * n, end = i + n;
+        for (; end - i >= 16; i += 16)  // vector code
+            for (std::size_t t = 0; t != 16; ++t) cut(codes[i + t]);
+        for (; i != end; ++i) cut(codes[i]);
     }
     return detail::recorded_relu(x, x.with(std::move(*made)));
 }

@@ -35,12 +35,13 @@ public:
     }
 
 private:
-    template <std::size_t I>
-    Activation run(Activation const& x) const {
+    // What a module gives is the next one's own, to be changed in place.
+    template <std::size_t I, class X>
+    Activation run(X&& x) const {
         if constexpr (I == sizeof...(Ms))
-            return x;
+            return std::forward<X>(x);
         else
-            return run<I + 1>(get<I>()(x));
+            return run<I + 1>(get<I>()(std::forward<X>(x)));
     }
 
     std::tuple<Ms...> modules_;

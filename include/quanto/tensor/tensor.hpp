@@ -86,6 +86,16 @@ private:
     bool allocated_ = false;
 };
 
+// x itself, if it owns its elements; else a copy.
+template <class T>
+result<Tensor<T>> owned(Tensor<T> x, memory_ref memory = {}) {
+    if (x.bytes().size() < x.size() * sizeof(T)) return error(errc::out_of_memory, "no memory for a copy of a tensor");
+    if (x.bytes().is_owned()) return x;
+    auto copy = Tensor<T>::make(x.shape(), memory);
+    if (copy && x.size() != 0) std::memcpy(copy->data(), std::as_const(x).data(), x.size() * sizeof(T));
+    return copy;
+}
+
 class any_tensor {
 public:
     any_tensor() noexcept = default;

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 
-#include <quanto/kernels/activation_functions.hpp>
 #include <quanto/kernels/inlining.hpp>
 #include <quanto/kernels/panel/product_options.hpp>
 #include <quanto/quantizer/symmetric.hpp>
@@ -55,12 +54,7 @@ QUANTO_INLINE void finish_outputs(product_options const& o, output_matrix const&
         load_values<float>(o.bias.data() + n, 1.0f, count, part);
         for (std::size_t i = 0; i != N; ++i) v[i] += part[i];
     }
-    if (o.activation == fused_activation::relu)
-        for (std::size_t i = 0; i != N; ++i) v[i] = v[i] < 0.0f ? 0.0f : v[i];
-    else if (o.activation == fused_activation::gelu)
-        for (std::size_t i = 0; i != N; ++i) v[i] = gelu(v[i]);
-    else if (o.activation == fused_activation::silu)
-        for (std::size_t i = 0; i != N; ++i) v[i] = silu(v[i]);
+    activate<N>(o.activation, v);
     if (auto const& r = o.residual; r.data != nullptr) {
         visit_element(
             r.type, [&]<class T>(T)

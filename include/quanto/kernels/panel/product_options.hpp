@@ -6,12 +6,10 @@
 #include <span>
 
 #include <quanto/core/memory.hpp>
+#include <quanto/kernels/activation_functions.hpp>
 #include <quanto/tensor/any_matrix_view.hpp>
 
 namespace quanto::inline v0 {
-
-// gelu(v) = v * Phi(v); silu(v) = v / (1 + exp(-v)).
-enum class fused_activation : std::uint8_t { none, relu, gelu, silu };
 
 // exact          the accuracy of float32 sums
 // dynamic_int8   x is first rounded to 255 levels per row: code = nearest(x * 127 / max |row|). Faster, and wrong by up
