@@ -1,5 +1,7 @@
+#include <quanto/backend/cpu_backend.hpp>
 #include <quanto/backend/reference_backend.hpp>
 #include <quanto/nn/linear.hpp>
+#include <quanto/testing.hpp>
 
 #include <vector>
 
@@ -142,4 +144,32 @@ TEST_CASE("new values are quantized as the old ones were") {
     weight.freeze();
     CHECK(weight.quantize({qint8{}}).error().message() == "frozen as qint4, cannot become qint8");
     CHECK(weight.set(next).error().message() == "the weight is frozen");
+}
+
+TEST_CASE("a prepared Linear writes the codes that quantizing its output gives") {
+    cpu_backend const cpu;
+    nn::context const here{cpu};
+    Tensor<float> const x = testing::test_values(5, 70, 1), bias = testing::test_values(1, 37, 3);
+    for (any_qtype const of_x : {any_qtype(qint8{}), any_qtype(qfloat8_e4m3fn{}), any_qtype(qfloat8_e5m2{})})
+        for (any_qtype const of_w : {any_qtype(qint8{}), any_qtype(qint4{}), any_qtype(qfloat8_e4m3fn{})})
+            for (bool const quantized_input : {false, true}) {
+                Tensor<float> b(extents{37});
+                for (std::size_t i = 0; i != 37; ++i) b[i] = bias[i];
+                nn::Linear linear(testing::test_values(37, 70, 2), b);
+                REQUIRE(linear.weight.quantize({of_w, of_w.bits() == 4 ? 32u : 0u}));
+                REQUIRE(linear.weight.prepare(cpu));
+                linear.activation.type = of_x;
+                linear.activation.output_scale = 0.0173f;
+                if (quantized_input) linear.activation.input_scale = 0.031f;
+                CAPTURE(of_x.name(), of_w.name(), quantized_input);
+                auto const codes = linear(nn::Activation(Tensor<float>::borrow(x.view()), here));
+                REQUIRE(codes);
+                REQUIRE(codes.is_quantized());
+                CHECK(codes.scale() == 0.0173f);
+                linear.activation.quantize_output = false;
+                auto const floats = linear(nn::Activation(Tensor<float>::borrow(x.view()), here));
+                REQUIRE_FALSE(floats.is_quantized());
+                auto const expected = nn::quantize_activation(floats, of_x, 0.0173f);
+                for (std::size_t i = 0; i != codes.size(); ++i) REQUIRE(codes.codes()[i] == expected.codes()[i]);
+            }
 }

@@ -2,6 +2,7 @@
 // Quantized int8 activations and int8 weights multiply as integers: y = float(sum of code products) * (x_scale *
 // w_scale[n]), then + b; exact but for these three roundings. Int8 activations and other prepared weights do so group
 // by group. All other pairs are float products of dequantized values.
+// A prepared weight reads codes of x as they are, and writes those of a quantized output itself.
 #pragma once
 
 #include <optional>
@@ -45,20 +46,27 @@ private:
 
     std::optional<error> mismatch(Activation const& x) const;
 
-    // y = x * w^T + bias. Prepared weights take the bias along; it is added afterwards otherwise, and where rows of x
-    // have scales of their own, which come before it.
-    result<success> multiply(Activation const& x, Tensor<float>& y, context const& where) const;
+    // The scale under which the product itself writes codes of its output: with prepared weights, where nothing else
+    // asks for the float values.
+    std::optional<float> scale_of_codes(Activation const& x, context const& where) const noexcept;
+
+    // y = x * w^T + bias. Prepared weights take x as it is and the bias along; otherwise the bias is added afterwards,
+    // and where rows of x have scales of their own, after these. Precondition: y is f32, or scale_of_codes() says so.
+    result<success> multiply(Activation const& x, output_matrix const& y, context const& where) const;
 
     bool reads_panels(context const& where) const noexcept {
         return weight.prepared() != nullptr && where.backend.reads_panels();
     }
     bool multiplies_codes(Activation const& x, context const& where) const noexcept;
+    bool has_values_on_tape(context const& where) const noexcept;
+    // Precondition: one scale for all.
+    input_matrix operand(Activation const& x, std::size_t rows) const noexcept;
 
-    // Both: whether the bias is in y now.
-    result<bool> codes_product(Activation const& x, matrix_view<float> y, context const& where,
-                               product_options const& options) const;
-    result<bool> float_product(Activation const& x, matrix_view<float> y, context const& where,
-                               product_options const& options) const;
+    // Without the bias.
+    result<success> codes_product(Activation const& x, matrix_view<float> y, context const& where,
+                                  product_options const& options) const;
+    result<success> float_product(Activation const& x, matrix_view<float> y, context const& where,
+                                  product_options const& options) const;
 };
 
 }  // namespace quanto::inline v0::nn

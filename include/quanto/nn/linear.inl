@@ -18,6 +18,13 @@ QUANTO_BODY Activation Linear::operator()(Activation const& given) const {
     extents shape = x.shape();
     shape[shape.rank() - 1] = out_features();
     context const where = x.where();
+    if (auto const scale = scale_of_codes(x, where)) {
+        auto codes = Tensor<std::uint8_t>::make(shape, where.memory);
+        if (!codes) return codes.error().within("Linear");
+        output_matrix const y(*activation.type, codes->data(), codes->rows(), codes->cols(), *scale);
+        if (auto done = multiply(x, y, where); !done) return done.error().within("Linear");
+        return Activation(*activation.type, std::move(*codes), *scale, x.where_pointer());
+    }
     auto y = Tensor<float>::make(shape, where.memory);
     if (!y) return y.error().within("Linear");
     if (auto done = multiply(x, *y, where); !done) return done.error().within("Linear");
@@ -55,26 +62,45 @@ QUANTO_BODY std::optional<error> Linear::mismatch(Activation const& x) const {
     return append(e, x.shape());
 }
 
-QUANTO_BODY result<success> Linear::multiply(Activation const& x, Tensor<float>& y, context const& where) const {
-    if (y.size() == 0) return success{};
+QUANTO_BODY std::optional<float> Linear::scale_of_codes(Activation const& x, context const& where) const noexcept {
+    auto const scale = activation.fixed_output_scale();
+    if (scale && *scale > 0.0f && where.tape == nullptr && reads_panels(where) && !x.has_row_scales()) return scale;
+    return std::nullopt;
+}
+
+QUANTO_BODY result<success> Linear::multiply(Activation const& x, output_matrix const& y, context const& where) const {
+    if (y.rows * y.cols == 0) return success{};
     auto const b = bias ? FloatView::of(*bias, where.memory) : FloatView();
     if (!b) return b.error();
-    std::span<float const> addend(b->view().data(), bias ? out_features() : 0);
-    bool const by_codes = multiplies_codes(x, where), by_rows = by_codes && x.has_row_scales();
-    product_options const options{
-        .bias = by_rows ? std::span<float const>() : addend, .accuracy = where.accuracy, .memory = where.memory};
-    auto const fused = x.size() == 0 ? false
-                       : by_codes    ? codes_product(x, y, where, options)
-                                     : float_product(x, y, where, options);
-    if (!fused) return fused.error();
-    if (*fused && !by_rows) return success{};
-    for (std::size_t m = 0, n = out_features(); m != y.rows(); ++m) {
-        float* const row = y.data() + m * n;
-        if (by_rows)
-            for (std::size_t j = 0; j != n; ++j) row[j] *= x.row_scales()[m];
+    std::span<float const> const addend(b->view().data(), bias ? out_features() : 0);
+    product_options options{.bias = addend, .accuracy = where.accuracy, .memory = where.memory};
+    if (reads_panels(where) && !x.has_row_scales() && !has_values_on_tape(where))
+        return where.backend.matmul(operand(x, y.rows), *weight.prepared(), y, options);
+
+    matrix_view<float> const values = y.as<float>();
+    bool const by_codes = x.size() != 0 && multiplies_codes(x, where);
+    options.bias = {};
+    auto const done = x.size() == 0 ? result<success>(success{})
+                      : by_codes    ? codes_product(x, values, where, options)
+                                    : float_product(x, values, where, options);
+    if (!done) return done;
+    for (std::size_t m = 0; m != y.rows; ++m) {
+        float* const row = values.row(m);
+        if (by_codes && x.has_row_scales())
+            for (std::size_t j = 0; j != y.cols; ++j) row[j] *= x.row_scales()[m];
         for (std::size_t j = 0; j != addend.size(); ++j) row[j] += addend[j];
     }
     return success{};
+}
+
+QUANTO_BODY input_matrix Linear::operand(Activation const& x, std::size_t rows) const noexcept {
+    if (x.is_quantized()) return {*x.type(), x.codes().data(), rows, in_features(), x.scale()};
+    return matrix_view<float const>(x.values().data(), rows, in_features());
+}
+
+// While it is tuned, a weight may have other values on the tape.
+QUANTO_BODY bool Linear::has_values_on_tape(context const& where) const noexcept {
+    return where.tape != nullptr && where.tape->values(&weight).data != nullptr;
 }
 
 QUANTO_BODY bool Linear::multiplies_codes(Activation const& x, context const& where) const noexcept {
@@ -83,38 +109,31 @@ QUANTO_BODY bool Linear::multiplies_codes(Activation const& x, context const& wh
     return reads_panels(where) || (q != nullptr && q->type().is<qint8>() && q->layout().groups_per_line() == 1);
 }
 
-QUANTO_BODY result<bool> Linear::codes_product(Activation const& x, matrix_view<float> y, context const& where,
-                                               product_options const& options) const {
+QUANTO_BODY result<success> Linear::codes_product(Activation const& x, matrix_view<float> y, context const& where,
+                                                  product_options const& options) const {
     float const scale = x.has_row_scales() ? 1.0f : x.scale();
     matrix_view<std::int8_t const> const codes(x.int8_codes(), y.rows, in_features());
-    if (!reads_panels(where)) return where.backend.matmul(codes, scale, weight.quantized()->as<qint8>(), y), false;
-    auto const done = where.backend.matmul({codes, scale}, *weight.prepared(), y, options);
-    if (!done) return done.error();
-    return true;
+    if (reads_panels(where)) return where.backend.matmul({codes, scale}, *weight.prepared(), y, options);
+    where.backend.matmul(codes, scale, weight.quantized()->as<qint8>(), y);
+    return success{};
 }
 
-QUANTO_BODY result<bool> Linear::float_product(Activation const& x, matrix_view<float> y, context const& where,
-                                               product_options const& options) const {
+QUANTO_BODY result<success> Linear::float_product(Activation const& x, matrix_view<float> y, context const& where,
+                                                  product_options const& options) const {
     auto const values = x.floats();
     if (!values) return values.error();
-    if (where.tape != nullptr)
-        if (auto const w = where.tape->values(&weight); w.data != nullptr)
-            return where.backend.matmul(*values, w, y), false;
-    if (reads_panels(where)) {
-        auto const done = where.backend.matmul(*values, *weight.prepared(), y, options);
-        if (!done) return done.error();
-        return true;
-    }
-    if (auto const* const q = weight.quantized()) return where.backend.matmul(*values, *q, y), false;
+    if (has_values_on_tape(where)) return where.backend.matmul(*values, where.tape->values(&weight), y), success{};
+    if (reads_panels(where)) return where.backend.matmul(*values, *weight.prepared(), y, options);
+    if (auto const* const q = weight.quantized()) return where.backend.matmul(*values, *q, y), success{};
     if (weight.is_frozen())
         return error(errc::unsupported, "the portable form of the weight was released, and the backend ",
                      where.backend.name(), " does not read the prepared one");
     any_tensor const& master = *weight.master();
     if (where.backend.multiplies(master.type()))
-        return where.backend.matmul_stored(*values, master, y, where.memory), false;
+        return where.backend.matmul_stored(*values, master, y, where.memory), success{};
     auto const w = FloatView::of(master, where.memory);
     if (!w) return w.error();
-    return where.backend.matmul(*values, matrix_view<float const>(w->view()), y, where.memory), false;
+    return where.backend.matmul(*values, matrix_view<float const>(w->view()), y, where.memory), success{};
 }
 
 }  // namespace quanto::inline v0::nn

@@ -68,10 +68,13 @@ std::vector<explanation> explain(M const& model, nn::context const& where = {}, 
         if constexpr (nn::HasWeight<N> && !nn::Table<N>) {
             nn::Weight const& w = module.weight;
             if (!w.has_values()) return;
-            auto input = where.accuracy == product_accuracy::exact ? product_input::f32 : product_input::dynamic_int8;
+            dtype x = dtype::f32;  // codes of float8 are read by products of matrices, under one scale
             if constexpr (nn::Quantizable<N>)
-                if (auto const& a = module.activation; a.type && a.type->template is<qint8>())
-                    if (a.is_dynamic() || a.input_scale) input = product_input::int8;
+                if (auto const& a = module.activation; a.type && (a.is_dynamic() || a.input_scale))
+                    if (a.type->template is<qint8>() ||
+                        (w.shape().rank() == 2 && a.scaling != nn::activation_scaling::per_row))
+                        x = code_dtype(*a.type);
+            product_input const input = input_of(x, where.accuracy);
             kernel_choice choice{"matmul", where.backend.name(), "a float weight"};
             if (w.prepared() != nullptr && where.backend.reads_panels())
                 choice = where.backend.explain_matmul(rows, *w.prepared(), input);

@@ -56,7 +56,10 @@ TEST_CASE("products with panels read and write nothing outside their operands") 
             for (std::size_t const n : {1u, 16u, 23u})
                 for (std::size_t const m : {1u, 3u, 7u, 16u, 19u}) {
                     edge_values<float> x(m * k), y(m * n), bias(n);
-                    edge_values<std::int8_t> x8(m * k);
+                    edge_values<std::int8_t> x8(m * k), y8(m * n);
+                    edge_values<bfloat16> x16(m * k);
+                    edge_values<float16> y16(m * n);
+                    edge_values<float8_e4m3fn> x_float8(m * k), y_float8(m * n);
                     auto const values = testing::test_values(m, k, 1), biases = testing::test_values(1, n, 3);
                     std::memcpy(x.data(), values.data(), m * k * 4);
                     std::memcpy(bias.data(), biases.data(), n * 4);
@@ -64,6 +67,15 @@ TEST_CASE("products with panels read and write nothing outside their operands") 
                     matrix_view<float const> const xs(x.data(), m, k);
                     matrix_view<std::int8_t const> const xs8(x8.data(), m, k);
                     matrix_view<float> const ys(y.data(), m, n);
+                    for (std::size_t i = 0; i != m * k; ++i) {
+                        x16.data()[i] = bfloat16(values[i]);
+                        x_float8.data()[i] = float8_e4m3fn(values[i]);
+                    }
+                    input_matrix const xs16 = matrix_view<bfloat16>(x16.data(), m, k),
+                                       xs_float8{matrix_view<float8_e4m3fn>(x_float8.data(), m, k), 0.5f};
+                    output_matrix const ys16 = matrix_view<float16>(y16.data(), m, n),
+                                        ys8{matrix_view<std::int8_t>(y8.data(), m, n), 0.5f};
+                    matrix_view<float8_e4m3fn> const ys_float8(y_float8.data(), m, n);
                     any_qtype::for_each([&]<QType Q>(Q) {
                         auto const w =
                             *quantize<Q>(testing::test_values<float16>(n, k, 2), default_optimizer<Q>{}, {.group = 48});
@@ -75,6 +87,11 @@ TEST_CASE("products with panels read and write nothing outside their operands") 
                         o.accuracy = product_accuracy::dynamic_int8;
                         REQUIRE(backend.matmul(xs, packed, ys, o));
                         REQUIRE(backend.matmul({xs8, 0.5f}, packed, ys, o));
+                        o.accuracy = product_accuracy::exact;
+                        REQUIRE(backend.matmul(xs16, packed, ys16, o));
+                        o.residual = input_matrix(matrix_view<std::int8_t>(y8.data(), m, n), 0.5f);
+                        REQUIRE(backend.matmul(xs_float8, packed, {ys_float8, 0.25f}, o));
+                        REQUIRE(backend.matmul(xs16, packed, ys8, o));
                     });
                 }
     }

@@ -1,6 +1,7 @@
 // Products with panels whose x, y and residual are of every element type.
 #include <quanto/backend/cpu_backend.hpp>
 #include <quanto/backend/thread_executor.hpp>
+#include <quanto/kernels/convert/element.hpp>
 #include <quanto/kernels/panel/digits.hpp>
 #include <quanto/testing.hpp>
 
@@ -242,4 +243,25 @@ TEST_CASE("many rows of another type, converted in rounds, are those of floats")
     };
     check(qint4{});
     check(qfloat8{});
+}
+
+TEST_CASE("elements are stored as their definitions have them, without a branch") {
+    auto const check = [](float v) {
+        for_each_element([&]<class T>(T) {
+            bool same = true;
+            if constexpr (std::is_same_v<T, std::int8_t>)
+                same = static_cast<std::uint8_t>(detail::element_bits<T>(v)) == symmetric_code<qint8>(v, 1.0f);
+            else if constexpr (!std::is_same_v<T, float>)
+                same = static_cast<decltype(T::bits)>(detail::element_bits<T>(v)) == T(v).bits;
+            if (same) return;
+            CAPTURE(name(dtype_of<T>), bit_cast<std::uint32_t>(v));
+            REQUIRE(same);
+        });
+    };
+    for (std::uint64_t u = 0; u < std::uint64_t{1} << 32; u += 9973)
+        check(bit_cast<float>(static_cast<std::uint32_t>(u)));
+    // Every value of 12 bits of mantissa, and its neighbours: ties of all types.
+    for (std::uint32_t u = 0; u != 1u << 21; ++u)
+        for (std::uint32_t const off : {0xffff'ffffu, 0u, 1u}) check(bit_cast<float>((u << 11) + off));
+    SUCCEED();
 }

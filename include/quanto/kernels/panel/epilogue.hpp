@@ -4,44 +4,44 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 
+#include <quanto/kernels/convert/element.hpp>
 #include <quanto/kernels/inlining.hpp>
 #include <quanto/kernels/panel/product_options.hpp>
 #include <quanto/quantizer/symmetric.hpp>
 
 namespace quanto::inline v0::detail {
 
-// f(to, from) for the elements p[0 .. count) of N: as many as there are, where they are all, by a loop that becomes
-// vector code.
-template <std::size_t N, class F>
-QUANTO_INLINE void for_elements(std::size_t count, F const& f) noexcept {
-    if (count == N)
-        for (std::size_t i = 0; i != N; ++i) f(i);
-    else
-        for (std::size_t i = 0; i != count; ++i) f(i);
-}
-
+// v[0 .. count) = the values at p, those beyond 0. By all N, of a copy: a loop that becomes vector code.
 template <class T, std::size_t N>
 QUANTO_INLINE void load_values(void const* p, float scale, std::size_t count, float (&v)[N]) noexcept {
-    auto const* const from = static_cast<T const*>(p);
-    for_elements<N>(
-        count, [&](std::size_t i) __attribute__((always_inline)) {
-            if constexpr (CodeElement<T>)
-                v[i] = dequantize_code<qtype_of<T>>(bit_cast<std::uint8_t>(from[i]), scale);
-            else
-                v[i] = static_cast<float>(from[i]);
-        });
+    T from[N] = {};
+    if (count == N)
+        __builtin_memcpy(static_cast<void*>(from), p, sizeof from);
+    else
+        __builtin_memcpy(static_cast<void*>(from), p, count * sizeof(T));
+    for (std::size_t i = 0; i != N; ++i)
+        if constexpr (CodeElement<T>)
+            v[i] = dequantize_code<qtype_of<T>>(bit_cast<std::uint8_t>(from[i]), scale);
+        else
+            v[i] = static_cast<float>(from[i]);
 }
 template <class T, std::size_t N>
 QUANTO_INLINE void store_values(float const (&v)[N], float scale, std::size_t count, void* p) noexcept {
-    auto* const to = static_cast<T*>(p);
-    for_elements<N>(
-        count, [&](std::size_t i) __attribute__((always_inline)) {
-            if constexpr (CodeElement<T>)
-                to[i] = bit_cast<T>(symmetric_code<qtype_of<T>>(v[i], scale));
-            else
-                to[i] = static_cast<T>(v[i]);
-        });
+    T to[N];
+    if constexpr (std::is_same_v<T, float>) {
+        for (std::size_t i = 0; i != N; ++i) to[i] = v[i];
+    } else {
+        using bits = std::conditional_t<sizeof(T) == 1, std::uint8_t, std::uint16_t>;
+        std::int32_t wide[N];
+        for (std::size_t i = 0; i != N; ++i) wide[i] = element_bits<T>(CodeElement<T> ? v[i] / scale : v[i]);
+        for (std::size_t i = 0; i != N; ++i) to[i] = bit_cast<T>(static_cast<bits>(wide[i]));
+    }
+    if (count == N)
+        __builtin_memcpy(p, to, sizeof to);
+    else
+        __builtin_memcpy(p, to, count * sizeof(T));
 }
 
 // v[0 .. count), from column n of row m on, to y. N is one number, so that the loops become vector code of whatever
