@@ -8,13 +8,11 @@
 //     2^-24 * sum_k (|code * scale| + |shift|) * ((B + 10) * |x[m][k]| + 1.01 * max |x[m][b(k)]|)
 // The order of operations does not depend on M, threads, or where rows lie in a tile.
 //
-// Before it the vocabulary of vector.inl, and what differs:
-//     panels_at_once<Fields, R>   P, how many panels share what is loaded of x
-//     tile_sums<Fields, R, P>     sums of R rows of digits, P panels, and `parts` vectors of a panel's rows at once
-//         line_bytes              digits of a line, all rows
-//         start(words)            sums are 0, or for qint8 what digits.hpp says
-//         add(w, panel_bytes, x, lines)
-//         of(panel, part, row of digits)
+// Before it the vocabulary of vector.inl, and
+//     tile_sums<Fields, R>     sums of R rows of digits with `parts` vectors of a panel's rows
+//         line_bytes           digits of a line, all rows
+//         start(words)         sums are 0, or for unsigned codes of qint8 what digits.hpp says
+//         add(w, x, lines)     of(part, row of digits)
 
 // Once for all kernels: within them it would take registers from their loops.
 __attribute__((noinline)) inline void finish(tile_product const& p, float (*totals)[16], std::size_t m0,
@@ -22,83 +20,70 @@ __attribute__((noinline)) inline void finish(tile_product const& p, float (*tota
     for (std::size_t m = 0; m != valid; ++m) p.finish(totals[m], m0 + m, panel);
 }
 
-// A tile of M rows, of which `valid` have a y, from row m0 on, times P panels.
-template <std::size_t Fields, std::size_t D, std::size_t M, std::size_t P>
-QUANTO_INLINE void multiply_panels(tile_product const& p, std::byte const* tile, std::size_t m0, std::size_t valid,
-                                   std::size_t panel) noexcept {
-    using sums = tile_sums<Fields, M * D, P>;
+// A tile of M rows, of which `valid` have a y, from row m0 on.
+template <std::size_t Fields, std::size_t D, std::size_t M>
+void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0, std::size_t valid,
+                   panel_range range) noexcept {
+    using sums = tile_sums<Fields, M * D>;
     constexpr std::size_t parts = panel_layout::panel_rows / lanes;
     constexpr float unit = D == 2 ? 4096.0f : 256.0f;
     std::size_t const words = p.x.words_per_block(M);
     auto const* const blocks = reinterpret_cast<float const*>(tile + p.x.digit_bytes(M));
     float const* const row_scale = blocks + p.x.blocks() * words;
-    std::byte const *w = p.w + panel * p.panel_bytes, *x = tile;
-    float const* block = blocks;
-    alignas(64) float total[P][M][16] = {};
-    for (std::size_t g = 0; g != p.x.groups; ++g) {
-        std::byte const* const header = w;
-        w += p.header_bytes;
-        std::size_t left = g + 1 == p.x.groups ? p.x.last_lines : p.x.group_lines;
-        while (left != 0) {
-            std::size_t const lines = left < p.x.block_lines ? left : p.x.block_lines;
-            float const* const s = block;  // D > 1
-            float const* const of_codes = block + (D == 1 ? 0 : M);
-            for (std::size_t first = 0; first != parts; first += sums::parts) {
-                sums sum;
-                sum.start(reinterpret_cast<std::int32_t const*>(of_codes));
-                sum.add(w + first * sizeof(vf), p.panel_bytes, x, lines);
-                QUANTO_UNROLL
-                for (std::size_t i = 0; i != P; ++i) QUANTO_UNROLL
-                for (std::size_t part = 0; part != sums::parts; ++part) {
-                    std::size_t const row = (first + part) * lanes;
-                    std::byte const* const scales = header + i * p.panel_bytes;
-                    vf const scale = load_weights(p.scale_type, scales, row);
-                    vf shift{};
-                    if constexpr (Fields != 1) {
-                        shift = load_weights(p.scale_type, scales + p.shift_offset, row);
-                        if (p.integer_zero_point) shift = opaque(shift * scale);
-                    }
+    for (std::size_t panel = range.begin; panel != range.end; ++panel) {
+        std::byte const *w = p.w + panel * p.panel_bytes, *x = tile;
+        float const* block = blocks;
+        alignas(64) float total[M][panel_layout::panel_rows] = {};
+        for (std::size_t g = 0; g != p.x.groups; ++g) {
+            std::byte const* const header = w;
+            w += p.header_bytes;
+            std::size_t left = g + 1 == p.x.groups ? p.x.last_lines : p.x.group_lines;
+            while (left != 0) {
+                std::size_t const lines = left < p.x.block_lines ? left : p.x.block_lines;
+                float const* const s = block;  // D > 1
+                float const* const of_codes = block + (D == 1 ? 0 : M);
+                for (std::size_t first = 0; first != parts; first += sums::parts) {
+                    sums sum;
+                    sum.start(reinterpret_cast<std::int32_t const*>(of_codes));
+                    sum.add(w + first * sizeof(vf), x, lines);
                     QUANTO_UNROLL
-                    for (std::size_t m = 0; m != M; ++m) {
-                        float* const at = total[i][m] + row;
-                        vf a = to_float(sum.of(i, part, m * D + D - 1)), t = load_f32(at);
-                        if constexpr (D == 1 && Fields == 1) {
-                            t = t + opaque(a * opaque(broadcast(row_scale[m]) * scale));
-                        } else if constexpr (D == 1) {
-                            t = t + opaque(a * scale);
-                            t = t - opaque(shift * broadcast(of_codes[m]));
-                        } else {
-                            vi high = sum.of(i, part, m * D);
-                            if constexpr (D == 3) high = (high << 8) + sum.of(i, part, m * D + 1);
-                            a = multiply_add(to_float(high), broadcast(unit), a);
-                            t = multiply_add(opaque(a * broadcast(s[m])), scale, t);
-                            if constexpr (Fields != 1) t = multiply_add(-shift, broadcast(of_codes[m]), t);
+                    for (std::size_t part = 0; part != sums::parts; ++part) {
+                        std::size_t const row = (first + part) * lanes;
+                        vf const scale = load_weights(p.scale_type, header, row);
+                        vf shift{};
+                        if constexpr (Fields != 1) {
+                            shift = load_weights(p.scale_type, header + p.shift_offset, row);
+                            if (p.integer_zero_point) shift = opaque(shift * scale);
                         }
-                        store_f32(t, at);
+                        QUANTO_UNROLL
+                        for (std::size_t m = 0; m != M; ++m) {
+                            vf a = to_float(sum.of(part, m * D + D - 1)), t = load_f32(total[m] + row);
+                            if constexpr (D == 1 && Fields == 1) {
+                                t = t + opaque(a * opaque(broadcast(row_scale[m]) * scale));
+                            } else if constexpr (D == 1) {
+                                t = t + opaque(a * scale);
+                                t = t - opaque(shift * broadcast(of_codes[m]));
+                            } else {
+                                vi high = sum.of(part, m * D);
+                                if constexpr (D == 3) high = (high << 8) + sum.of(part, m * D + 1);
+                                a = multiply_add(to_float(high), broadcast(unit), a);
+                                t = multiply_add(opaque(a * broadcast(s[m])), scale, t);
+                                if constexpr (Fields != 1) t = multiply_add(-shift, broadcast(of_codes[m]), t);
+                            }
+                            store_f32(t, total[m] + row);
+                        }
                     }
                 }
+                left -= lines;
+                w += panel_layout::line_bytes * lines;
+                x += sums::line_bytes * lines;
+                block += words;
             }
-            left -= lines;
-            w += panel_layout::line_bytes * lines;
-            x += sums::line_bytes * lines;
-            block += words;
         }
-    }
-    for (std::size_t i = 0; i != P; ++i) {
         if constexpr (D == 1 && Fields != 1)
             for (std::size_t m = 0; m != valid; ++m)
                 for (std::size_t row = 0; row != panel_layout::panel_rows; row += lanes)
-                    store_f32(load_f32(total[i][m] + row) * broadcast(row_scale[m]), total[i][m] + row);
-        finish(p, total[i], m0, valid, panel + i);
+                    store_f32(load_f32(total[m] + row) * broadcast(row_scale[m]), total[m] + row);
+        finish(p, total, m0, valid, panel);
     }
-}
-
-template <std::size_t Fields, std::size_t D, std::size_t M>
-void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0, std::size_t valid,
-                   panel_range range) noexcept {
-    constexpr std::size_t P = panels_at_once<Fields, M * D>;
-    std::size_t panel = range.begin;
-    for (; range.end - panel >= P; panel += P) multiply_panels<Fields, D, M, P>(p, tile, m0, valid, panel);
-    if constexpr (P != 1)
-        for (; panel != range.end; ++panel) multiply_panels<Fields, D, M, 1>(p, tile, m0, valid, panel);
 }

@@ -52,7 +52,7 @@ QUANTO_INLINE int8x16_t load_digits(std::byte const* p) noexcept {
     return vld1q_s8(reinterpret_cast<std::int8_t const*>(p));
 }
 
-template <std::size_t Fields, std::size_t R, std::size_t P>
+template <std::size_t Fields, std::size_t R>
 struct tile_sums {
     static constexpr std::size_t parts = 4, line_bytes = 4 * Fields * R;
     static constexpr std::size_t chains = R == 1 ? 4 : R <= 3 ? 2 : 1;  // independent ones
@@ -91,7 +91,7 @@ struct tile_sums {
         }
     }
 
-    QUANTO_INLINE void add(std::byte const* w, std::size_t, std::byte const* x, std::size_t lines) noexcept {
+    QUANTO_INLINE void add(std::byte const* w, std::byte const* x, std::size_t lines) noexcept {
         constexpr std::size_t at_once = ceil_div(quads_at_once, Fields);
         for (; lines >= at_once; lines -= at_once, w += 64 * at_once, x += line_bytes * at_once)
             add_lines<at_once>(w, x);
@@ -103,11 +103,8 @@ struct tile_sums {
         for (std::size_t j = 0; j != 4; ++j) sum[0][r][j] = vaddq_s32(sum[0][r][j], sum[i][r][j]);
     }
 
-    QUANTO_INLINE vi of(std::size_t, std::size_t part, std::size_t r) const noexcept { return (vi)sum[0][r][part]; }
+    QUANTO_INLINE vi of(std::size_t part, std::size_t r) const noexcept { return (vi)sum[0][r][part]; }
 };
-
-template <std::size_t Fields, std::size_t R>
-inline constexpr std::size_t panels_at_once = 1;
 
 #include <quanto/kernels/panel/multiply_tile.inl>
 

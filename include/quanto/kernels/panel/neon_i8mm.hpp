@@ -27,7 +27,7 @@ QUANTO_INLINE int32x4_t multiply_2x2(int32x4_t acc, uint8x16_t codes, int8x16_t 
     return acc;
 }
 
-template <std::size_t Fields, std::size_t R, std::size_t P>
+template <std::size_t Fields, std::size_t R>
 struct tile_sums {
     static_assert(R % 2 == 0);
     static constexpr std::size_t parts = R <= 6 ? 4 : 2, line_bytes = 4 * Fields * R;
@@ -81,13 +81,13 @@ struct tile_sums {
         }
     }
 
-    QUANTO_INLINE void add(std::byte const* w, std::size_t, std::byte const* x, std::size_t lines) noexcept {
+    QUANTO_INLINE void add(std::byte const* w, std::byte const* x, std::size_t lines) noexcept {
         for (std::byte const* const end = w + 64 * (lines & ~std::size_t{1}); w != end; w += 128, x += 2 * line_bytes)
             add_lines<true>(w, x);
         if (lines % 2 != 0) add_lines<false>(w, x);
     }
 
-    QUANTO_INLINE vi of(std::size_t, std::size_t part, std::size_t r) const noexcept {
+    QUANTO_INLINE vi of(std::size_t part, std::size_t r) const noexcept {
         int32x4_t const a = sum[r / 2][2 * part], b = sum[r / 2][2 * part + 1];
         return (vi)(r % 2 == 0 ? vuzp1q_s32(a, b) : vuzp2q_s32(a, b));
     }

@@ -93,13 +93,19 @@ QUANTO_INLINE std::int32_t pack_codes(T const* x, std::size_t n, std::size_t qua
         total = vaddvq_s32(sum);
     } else {
         for (std::size_t q = 0; q != quads; ++q) {
-            std::int8_t four[4] = {};
-            for (std::size_t i = 4 * q; i < n && i != 4 * q + 4; ++i) {
-                four[i - 4 * q] = x[i];
-                total += x[i];
-            }
-            __builtin_memcpy(place(q, r), four, 4);
+            std::size_t const left = n > 4 * q ? n - 4 * q : 0;
+            std::uint32_t four = 0;
+            if (left >= 4)
+                __builtin_memcpy(&four, x + 4 * q, 4);
+            else
+                __builtin_memcpy(&four, x + n - left, left);
+            __builtin_memcpy(place(q, r), &four, 4);
         }
+        int32x4_t sum = vdupq_n_s32(0);
+        std::size_t k = 0;
+        for (; n - k >= 16; k += 16) sum = sum_of_quads(sum, vld1q_s8(x + k));
+        total = vaddvq_s32(sum);
+        for (; k != n; ++k) total += x[k];
     }
     return total;
 }
