@@ -108,6 +108,7 @@ int main(int argc, char** argv) {
     add_convolutions(t);
     add_convolution_peers(t);
     add_float_products(t);
+    add_batches(t);
     add_training_steps(t);
     add_peers(t);
 

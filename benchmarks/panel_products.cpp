@@ -10,7 +10,7 @@ namespace {
 
 using namespace quanto;
 
-enum class input { f32, dynamic_int8, int8 };
+enum class input { f32, bf16, e4m3fn, int8, dynamic_int8 };
 
 // Of M rows and a weight of qtype Q. M = 1: from memory.
 template <QType Q>
@@ -21,8 +21,11 @@ subject panel_product(shape s, std::size_t group, input in, cpu_options const& o
         std::vector<panels> weights{};
         std::size_t next = 0;
         QTensor<Q> portable{};
-        Tensor<float> x{}, y{};
+        Tensor<float> x{}, y{};  // x: the values
         Tensor<std::int8_t> codes{};
+        Tensor<bfloat16> halves{};
+        Tensor<float8_e4m3fn> float8{};
+        input_matrix operand{};
     };
     auto o = std::make_shared<operands>(operands{{}, cpu_backend(options)});
     o->portable = *quantize<Q>(random_values<float16>(s.n, s.k, 2), default_optimizer<Q>{}, {.group = group});
@@ -32,20 +35,36 @@ subject panel_product(shape s, std::size_t group, input in, cpu_options const& o
     while (s.m == 1 && o->weights.size() < copies_beyond_caches(o->weights.front().bytes().size()));
     o->x = random_values(s.m, s.k, 1);
     o->y = Tensor<float>(s.m, s.n);
-    if (in == input::int8) {
-        o->codes = Tensor<std::int8_t>(s.m, s.k);
+    constexpr float scale = 0.0078125f;
+    // x as T, and what that leaves of its values.
+    auto const take = [&]<class T>(Tensor<T>& to, auto const& stored, auto const& value) {
+        to = Tensor<T>(s.m, s.k);
         for (std::size_t i = 0; i != o->x.size(); ++i) {
-            o->codes[i] = static_cast<std::int8_t>(nearest_integer(o->x[i] * 127.0f));
-            o->x[i] = static_cast<float>(o->codes[i]) * 0.0078125f;
+            to[i] = stored(o->x[i]);
+            o->x[i] = value(to[i]);
         }
-    }
+        if constexpr (CodeElement<T>)
+            o->operand = {to, scale};
+        else
+            o->operand = to;
+    };
+    o->operand = o->x;
+    auto const scaled = [](auto code) { return static_cast<float>(code) * scale; };
+    if (in == input::int8)
+        take(
+            o->codes, [](float v) { return static_cast<std::int8_t>(nearest_integer(v * 127.0f)); }, scaled);
+    if (in == input::e4m3fn)
+        take(
+            o->float8, [](float v) { return float8_e4m3fn(v / scale); }, scaled);
+    if (in == input::bf16)
+        take(
+            o->halves, [](float v) { return bfloat16(v); }, [](bfloat16 h) { return float(h); });
     auto const run = [o, in] {
         panels const& weight = o->weights[o->next];
         o->next = (o->next + 1) % o->weights.size();
         product_options const how{.accuracy = in == input::dynamic_int8 ? product_accuracy::dynamic_int8
                                                                         : product_accuracy::exact};
-        auto const x = in == input::int8 ? input_matrix(o->codes, 0.0078125f) : input_matrix(o->x);
-        if (!o->backend.matmul(x, weight, o->y, how)) std::abort();
+        if (!o->backend.matmul(o->operand, weight, o->y, how)) std::abort();
     };
     // Dynamic int8 rounds x to 1/127 of the largest, by half of that at most: relative to an average |x| of 1/2, 1/127.
     return {static_cast<double>(o->weights.front().bytes().size()), s.operations(), run, [o, s, in] {
@@ -96,6 +115,12 @@ void add_panel_products(table& t) {
     add.operator()<qint4>("GEMM W4 g128 x f32", small, 128, input::f32, fma_f32, 1.05);
     add.operator()<qfloat8_e4m3fn>("GEMM e4m3fn x f32", large, 0, input::f32, fma_f32, 0.88);
     add.operator()<qfloat8_e4m3fn>("GEMM e4m3fn x f32", small, 0, input::f32, fma_f32, 0);
+
+    // x of other types: as above, and what its conversion costs.
+    add.operator()<qint4>("GEMV W4 g128 x bf16", gemv, 128, input::bf16, read_dram, 0.90);
+    add.operator()<qint4>("GEMM W4 g128 x bf16", large, 128, input::bf16, fma_f32, 1.20);
+    add.operator()<qint4>("GEMM W4 g128 x e4m3fn", large, 128, input::e4m3fn, fma_f32, 0);
+    add.operator()<qint8>("GEMM W8 x e4m3fn", small, 0, input::e4m3fn, fma_f32, 0);
 
     // Shapes that real models have: three quarters of the goals (M = 3: of those of M = 16).
     constexpr double part = 0.75;

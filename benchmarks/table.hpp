@@ -144,6 +144,7 @@ private:
 
 // The files that add rows.
 void add_float_products(table&);
+void add_batches(table&);
 void add_conversions(table&);
 void add_convolutions(table&);
 void add_convolution_peers(table&);
