@@ -3,6 +3,7 @@
 #include "small_model.hpp"
 
 #include <quanto/backend/reference_backend.hpp>
+#include <quanto/kernels/matmul/kernel_list.hpp>
 #include <quanto/testing.hpp>
 
 #include <fstream>
@@ -235,7 +236,10 @@ TEST_CASE("explain names the kernel of every weight, and why") {
               .choice.kernel.find("matmul_qint4_f32_") == 0);
     auto const released = frozen(qint4{}, std::nullopt, {.backend = eager, .release_portable = true});
     CHECK(explain(released, nn::context{reference}).front().choice.kernel == "none");
-    CHECK(explain(Model::with_values(), nn::context{cpu}).front().choice.reason == "a float weight");
+    auto const unquantized = explain(Model::with_values(), nn::context{cpu}).front().choice;
+    CHECK(unquantized.kernel == dense_kernel_name<float>(cpu.target()));
+    CHECK(unquantized.reason == "a float weight");
+    CHECK(explain(Model::with_values(), nn::context{reference}).front().choice.kernel == "reference");
     CHECK(explain(Model(), nn::context{cpu}).empty());
     auto uncalibrated = Model::with_values();
     REQUIRE(quantize(uncalibrated, {.weights = qint8{}, .activations = qint8{}}));

@@ -49,6 +49,7 @@ class backend_ref {
         result<bool> (*convolve_int8)(void const*, int8_convolution const&) noexcept;
         kernel_choice (*explain)(void const*, std::size_t, any_qtensor const&) noexcept;
         kernel_choice (*explain_prepared)(void const*, std::size_t, panels const&, product_input) noexcept;
+        kernel_choice (*explain_float)(void const*, std::size_t, dtype) noexcept;
     };
 
     template <class B>
@@ -97,6 +98,12 @@ class backend_ref {
                      },
                      [](void const* b, std::size_t, panels const&, product_input) noexcept -> kernel_choice {
                          return {"matmul", get<B>(b).name(), "this backend says no more"};
+                     },
+                     [](void const* b, [[maybe_unused]] std::size_t m, [[maybe_unused]] dtype weight) noexcept {
+                         kernel_choice choice{"matmul", get<B>(b).name(), "a float weight"};
+                         if constexpr (requires(B const& backend) { choice = backend.explain_matmul(m, weight); })
+                             choice = get<B>(b).explain_matmul(m, weight);
+                         return choice;
                      }};
         if constexpr (StorageBackend<B>) {
             o.f16 = [](void const* b, matrix_view<float const> x, matrix_view<float16 const> w, matrix_view<float> y,
@@ -227,6 +234,10 @@ public:
 
     kernel_choice explain_matmul(std::size_t m, any_qtensor const& w) const noexcept {
         return operations_->explain(backend_, m, w);
+    }
+    // Of a float weight. Precondition: multiplies(weight).
+    kernel_choice explain_matmul(std::size_t m, dtype weight) const noexcept {
+        return operations_->explain_float(backend_, m, weight);
     }
     kernel_choice explain_matmul(std::size_t m, panels const& w,
                                  product_input input = product_input::f32) const noexcept {

@@ -45,6 +45,8 @@ public:
                 matrix_view<float> y) const noexcept;
     template <QType Q>
     kernel_choice explain_matmul(std::size_t m, qtensor_view<Q> const& w) const noexcept;
+    // Of a float weight. Precondition: is_float_storage(weight).
+    kernel_choice explain_matmul(std::size_t m, dtype weight) const noexcept;
     // Many small products. Errors: shape_mismatch, unsupported element types. Workspace: a copy of an x[b] and 24 rows
     // for each thread, where x[b] has many rows; without it the product is slower.
     result<success> matmul(batch_product const& p, memory_ref workspace = {}) const noexcept;

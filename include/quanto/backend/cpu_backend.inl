@@ -161,6 +161,13 @@ kernel_choice cpu_backend::explain_matmul(std::size_t, qtensor_view<Q> const&) c
     });
     return choice;
 }
+QUANTO_BODY kernel_choice cpu_backend::explain_matmul(std::size_t, dtype weight) const noexcept {
+    return {"matmul",
+            weight == dtype::f16    ? dense_kernel_name<float16>(target())
+            : weight == dtype::bf16 ? dense_kernel_name<bfloat16>(target())
+                                    : dense_kernel_name<float>(target()),
+            "a float weight"};
+}
 
 #if defined(QUANTO_IMPLEMENTATION)
 #define QUANTO_INSTANTIATE(Q)                                                                               \

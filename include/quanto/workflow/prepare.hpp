@@ -75,7 +75,8 @@ std::vector<explanation> explain(M const& model, nn::context const& where = {}, 
                         (w.shape().rank() == 2 && a.scaling != nn::activation_scaling::per_row))
                         x = code_dtype(*a.type);
             product_input const input = input_of(x, where.accuracy);
-            kernel_choice choice{"matmul", where.backend.name(), "a float weight"};
+            dtype const stored = where.backend.multiplies(w.type()) ? w.type() : dtype::f32;
+            kernel_choice choice = where.backend.explain_matmul(rows, stored);
             if (w.prepared() != nullptr && where.backend.reads_panels())
                 choice = where.backend.explain_matmul(rows, *w.prepared(), input);
             else if (w.quantized() != nullptr)
