@@ -78,7 +78,7 @@ public:
     }
     // The codes in the same way. Precondition: is_quantized().
     result<Tensor<std::uint8_t>> take_codes() && {
-        if (node_ != nullptr) return owned(Tensor<std::uint8_t>::borrow(codes_.view()), where().memory);
+        if (node_ != nullptr) return owned(Tensor<std::uint8_t>::borrow(std::as_const(codes_).view()), where().memory);
         return owned(std::move(codes_), where().memory);
     }
     // The same without a copy where the values are float already: then a view of them.
