@@ -32,6 +32,10 @@ QUANTO_HOST_DEVICE constexpr bool is_finite(float x) noexcept {
     return (bit_cast<std::uint32_t>(x) & 0x7f80'0000u) != 0x7f80'0000u;
 }
 
+constexpr bool is_finite(double x) noexcept {
+    return (bit_cast<std::uint64_t>(x) & 0x7ff0'0000'0000'0000u) != 0x7ff0'0000'0000'0000u;
+}
+
 QUANTO_HOST_DEVICE constexpr bool is_nan(float x) noexcept {
     return (bit_cast<std::uint32_t>(x) & 0x7fff'ffffu) > 0x7f80'0000u;
 }
@@ -69,23 +73,27 @@ QUANTO_HOST_DEVICE constexpr float rounded(float x) noexcept {
     return x;
 }
 
-namespace detail {
-// x^y and log10(x), for the few formulas that need them at run time.
-inline float power(float x, float y) noexcept {
+// The functions of <cmath> and <algorithm> that formulas need.
+namespace math {
 #if defined(__GNUC__)
-    return __builtin_powf(x, y);
+#define QUANTO_LIBM(function) __builtin_##function
 #else
-    return std::pow(x, y);
+#define QUANTO_LIBM(function) std::function
 #endif
-}
-inline double log10(double x) noexcept {
-#if defined(__GNUC__)
-    return __builtin_log10(x);
-#else
-    return std::log10(x);
-#endif
-}
-}  // namespace detail
+inline float sqrt(float x) noexcept { return QUANTO_LIBM(sqrtf)(x); }
+inline double sqrt(double x) noexcept { return QUANTO_LIBM(sqrt)(x); }
+inline float exp(float x) noexcept { return QUANTO_LIBM(expf)(x); }
+inline double exp(double x) noexcept { return QUANTO_LIBM(exp)(x); }
+inline double log(double x) noexcept { return QUANTO_LIBM(log)(x); }
+inline double log10(double x) noexcept { return QUANTO_LIBM(log10)(x); }
+inline double cos(double x) noexcept { return QUANTO_LIBM(cos)(x); }
+inline float pow(float x, float y) noexcept { return QUANTO_LIBM(powf)(x, y); }
+inline double pow(double x, double y) noexcept { return QUANTO_LIBM(pow)(x, y); }
+#undef QUANTO_LIBM
+
+constexpr std::size_t min(std::size_t a, std::size_t b) noexcept { return b < a ? b : a; }
+constexpr std::size_t max(std::size_t a, std::size_t b) noexcept { return a < b ? b : a; }
+}  // namespace math
 
 // ceil(a / b); b > 0.
 QUANTO_HOST_DEVICE constexpr std::size_t ceil_div(std::size_t a, std::size_t b) noexcept {

@@ -6,12 +6,12 @@
 // (fold.hpp); what then stays behind is the identity, without parameters.
 #pragma once
 
-#include <cmath>
 #include <cstring>
 #include <optional>
 #include <utility>
 
 #include <quanto/core/interleaved_sum.hpp>
+#include <quanto/core/math.hpp>
 #include <quanto/nn/any_tensors.hpp>
 #include <quanto/nn/module.hpp>
 
@@ -137,7 +137,7 @@ private:
         });
         return sum.total();
     }
-    double deviation_of(double var) const noexcept { return std::sqrt(var + static_cast<double>(eps)); }
+    double deviation_of(double var) const noexcept { return math::sqrt(var + static_cast<double>(eps)); }
 
     // Both: mean and deviation of each channel in turn.
     result<Tensor<double>> running(memory_ref memory) const {

@@ -3,10 +3,11 @@
 // The patches are gathered transposed, (k, outputs), so that lines of a picture are copied and added as a whole.
 #pragma once
 
-#include <algorithm>
+#include <cstring>
 #include <optional>
 #include <utility>
 
+#include <quanto/core/math.hpp>
 #include <quanto/kernels/convolution/patches.hpp>
 #include <quanto/kernels/transpose.hpp>
 #include <quanto/nn/gradient.hpp>
@@ -69,14 +70,14 @@ private:
         constexpr std::size_t tile_size = std::size_t{1} << 17;  // elements: what a second-level cache holds
         std::size_t const k = layout.size(), n = outputs() / groups;
         std::size_t const total = dy.size() / outputs();
-        std::size_t const rows = std::min(total, std::clamp<std::size_t>(tile_size / k, 64, 512) / 8 * 8);
+        std::size_t const rows = math::min(total, math::min(math::max(tile_size / k, 64), 512) / 8 * 8);
         auto patches = Tensor<float>::make({k, rows}, where.memory), to_add = Tensor<float>::make({n, k}, where.memory);
         auto upper = Tensor<float>::make({n, rows}, where.memory), lower = Tensor<float>::make({rows, n}, where.memory);
         for (auto const* made : {&patches, &to_add, &upper, &lower})
             if (!*made) return made->error();
         for (std::size_t group = 0; group != groups; ++group)
             for (std::size_t first = 0; first < total; first += rows) {
-                std::size_t const count = std::min(rows, total - first);
+                std::size_t const count = math::min(rows, total - first);
                 matrix_view<float> const tile(patches->data(), k, count);
                 matrix_view<float> const dyt(upper->data(), n, count);  // dy of these outputs, transposed
                 gather_gradients(dy, group * n, first, dyt);
@@ -104,14 +105,15 @@ private:
         std::size_t const area = layout.out.area();
         for (std::size_t done = 0; done != dyt.cols;) {
             std::size_t const image = (first + done) / area, p = (first + done) % area;
-            std::size_t const some = std::min(dyt.cols - done, area - p);
+            std::size_t const some = math::min(dyt.cols - done, area - p);
             for (std::size_t j = 0; j != dyt.rows; ++j)
-                std::copy_n(dy.data() + (image * outputs() + first_channel + j) * area + p, some, dyt.row(j) + done);
+                std::memcpy(dyt.row(j) + done, dy.data() + (image * outputs() + first_channel + j) * area + p,
+                            some * sizeof(float));
             done += some;
         }
     }
     void gather(float const* from, std::size_t first, matrix_view<float> patches) const noexcept {
-        std::fill_n(patches.data, patches.rows * patches.cols, 0.0f);
+        std::memset(patches.data, 0, patches.rows * patches.cols * sizeof(float));
         layout.for_each_run(first, patches.cols,
                             [&](std::size_t row, std::size_t k, std::size_t n, std::size_t offset, std::size_t step) {
                                 float* const to = patches.row(k) + row;

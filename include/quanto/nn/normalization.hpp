@@ -6,11 +6,11 @@
 // mean(g) where it is not centred; dw = sum of dy * u, db = sum of dy.
 #pragma once
 
-#include <cmath>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include <quanto/core/math.hpp>
 #include <quanto/nn/module.hpp>
 #include <quanto/nn/quantizable.hpp>
 
@@ -62,7 +62,7 @@ private:
             double const d = static_cast<double>(row[i]) - mean;
             squares += d * d;
         }
-        return {mean, 1.0 / std::sqrt(squares / count + static_cast<double>(eps))};
+        return {mean, 1.0 / math::sqrt(squares / count + static_cast<double>(eps))};
     }
     void normalize(float* row, std::size_t n) const noexcept {
         moments const m = moments_of(row, n);

@@ -5,13 +5,13 @@
 // one thread. Sums are added in the order of the nodes, so results are reproducible.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <new>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include <quanto/core/sort.hpp>
 #include <quanto/tensor/tensor.hpp>
 
 namespace quanto::inline v0::nn {
@@ -161,8 +161,8 @@ private:
         return at == watched_.end() || at->parameter != parameter ? nullptr : &*at;
     }
     std::vector<watched>::iterator place_of(void const* parameter) noexcept {
-        return std::lower_bound(watched_.begin(), watched_.end(), parameter,
-                                [](watched const& w, void const* p) { return w.parameter < p; });
+        auto const before = [&](watched const& w) { return w.parameter < parameter; };
+        return watched_.begin() + static_cast<std::ptrdiff_t>(position(watched_.data(), watched_.size(), before));
     }
     static void accumulate(Tensor<float>& sum, Tensor<float> g) noexcept {
         if (!sum) {

@@ -56,7 +56,7 @@ private:
             float const v = x(g, t);
             float const steps = rounded(scale * static_cast<float>(affine_code<Q>(v, scale, shift)));
             float const e = v - (steps - shift), a = absolute(e);
-            float const kept = a - detail::power(a + 1e-30f, lp_norm - 1.0f) / b;
+            float const kept = a - math::pow(a + 1e-30f, lp_norm - 1.0f) / b;
             sum += steps - (v - (kept <= 0.0f ? 0.0f : e < 0.0f ? -kept : kept));
         }
         return stored_as(static_cast<float>(sum / static_cast<double>(x.size_of(g))), x.type());

@@ -27,7 +27,7 @@ double sqnr_db(float const* x, Y const& y, std::size_t n) noexcept {
         noise += e * e;
     }
     if (noise == 0) return std::numeric_limits<double>::infinity();
-    return 10.0 * detail::log10(signal / noise);
+    return 10.0 * math::log10(signal / noise);
 }
 
 // Of the portable form: packed codes, a scale per group, and a shift or zero point where codes have 2 or 4 bits.

@@ -6,11 +6,11 @@
 //     adamw    w -= rate decay w, then as adam without decay
 #pragma once
 
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 
 #include <quanto/core/config.hpp>
+#include <quanto/core/math.hpp>
 
 namespace quanto::inline v0 {
 
@@ -64,7 +64,7 @@ inline void square_roots(float const* x, std::size_t n, float* y) noexcept {
         __builtin_memcpy(y + i, &v, sizeof v);
     }
 #endif
-    for (; i != n; ++i) y[i] = std::sqrt(x[i]);
+    for (; i != n; ++i) y[i] = math::sqrt(x[i]);
 }
 
 struct adam_rates {
@@ -72,10 +72,10 @@ struct adam_rates {
 
     void operator()(descent_step const& s) const noexcept {
         double const t = static_cast<double>(s.count);
-        double const first = 1.0 - std::pow(static_cast<double>(beta1), t);
-        double const second = 1.0 - std::pow(static_cast<double>(beta2), t);
+        double const first = 1.0 - math::pow(static_cast<double>(beta1), t);
+        double const second = 1.0 - math::pow(static_cast<double>(beta2), t);
         auto const rate = static_cast<float>(static_cast<double>(learning_rate * s.rate_factor) / first);
-        auto const unbias = static_cast<float>(1.0 / std::sqrt(second));
+        auto const unbias = static_cast<float>(1.0 / math::sqrt(second));
         float const to_m = 1.0f - beta1, keep_v = beta2, to_v = 1.0f - beta2, least = epsilon;  // none is written to
         constexpr std::size_t most = 256;
         float roots[most];

@@ -5,9 +5,9 @@
 // Each tensor's values depend on the seed and on its place in the model only.
 #pragma once
 
-#include <cmath>
 #include <concepts>
 
+#include <quanto/core/math.hpp>
 #include <quanto/core/random.hpp>
 #include <quanto/workflow/quantize.hpp>
 
@@ -20,7 +20,7 @@ inline float normal(random_numbers& numbers) noexcept {
         double const u = static_cast<double>((numbers.next() >> 11) + 1) * 0x1p-53;  // in (0, 1]
         double const v = static_cast<double>(numbers.next() >> 11) * 0x1p-53 - 0.5;
         double const x = 1.7155277699214135 * v / u;  // sqrt(8 / e)
-        if (x * x <= -4.0 * std::log(u)) return static_cast<float>(x);
+        if (x * x <= -4.0 * math::log(u)) return static_cast<float>(x);
     }
 }
 inline result<success> assign(any_tensor& to, any_tensor values) noexcept {
@@ -53,7 +53,7 @@ result<success> initialize(M& model, std::uint64_t seed = 0) {
         if constexpr (nn::HasWeight<N>) {
             extents const& shape = m.weight.shape();
             std::size_t const row = shape.front() == 0 ? 0 : shape.numel() / shape.front();
-            bound = row == 0 ? 0.0f : 1.0f / std::sqrt(static_cast<float>(row));
+            bound = row == 0 ? 0.0f : 1.0f / math::sqrt(static_cast<float>(row));
         }
         auto const each = [&](std::string_view name, auto& tensor, auto const& f) {
             if (problem) return;

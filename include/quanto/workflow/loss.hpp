@@ -5,11 +5,11 @@
 // loss(y, target, part, dy) is what this part of a batch adds to the mean; dy becomes its gradient.
 #pragma once
 
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <type_traits>
 
+#include <quanto/core/math.hpp>
 #include <quanto/core/result.hpp>
 #include <quanto/tensor/tensor.hpp>
 
@@ -30,9 +30,10 @@ namespace detail {
 // log(sum of exp(row / T)), without overflow.
 inline double log_sum_exp(float const* row, std::size_t n, double temperature = 1.0) noexcept {
     double largest = static_cast<double>(row[0]), sum = 0;
-    for (std::size_t i = 1; i != n; ++i) largest = std::fmax(largest, static_cast<double>(row[i]));
-    for (std::size_t i = 0; i != n; ++i) sum += std::exp((static_cast<double>(row[i]) - largest) / temperature);
-    return largest / temperature + std::log(sum);
+    for (std::size_t i = 1; i != n; ++i)
+        if (double const x = static_cast<double>(row[i]); x > largest) largest = x;
+    for (std::size_t i = 0; i != n; ++i) sum += math::exp((static_cast<double>(row[i]) - largest) / temperature);
+    return largest / temperature + math::log(sum);
 }
 inline result<success> check_target(std::size_t found, std::size_t expected, char const* what) noexcept {
     if (found == expected) return success{};
@@ -71,7 +72,7 @@ struct cross_entropy {
                 double const log_p = static_cast<double>(row[c]) - total;
                 double const target = smooth / n + (c == label ? 1.0 - smooth : 0.0);
                 if (target != 0.0) loss -= target * log_p;
-                dy(r, c) = static_cast<float>((std::exp(log_p) - target) * share);
+                dy(r, c) = static_cast<float>((math::exp(log_p) - target) * share);
             }
         }
         return loss * share;
@@ -124,8 +125,8 @@ struct distillation {
             for (std::size_t c = 0; c != y.cols; ++c) {
                 double const log_y = static_cast<double>(row[c]) / t - sum_y;
                 double const log_t = static_cast<double>(taught_row[c]) / t - sum_t;
-                loss += t * t * std::exp(log_t) * (log_t - log_y);
-                dy(r, c) = static_cast<float>(t * (std::exp(log_y) - std::exp(log_t)) * share);
+                loss += t * t * math::exp(log_t) * (log_t - log_y);
+                dy(r, c) = static_cast<float>(t * (math::exp(log_y) - math::exp(log_t)) * share);
             }
         }
         return loss * share;

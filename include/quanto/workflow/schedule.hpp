@@ -5,11 +5,11 @@
 //     s.after_warm_up(n)             (i + 1) / n for n steps, then s(i - n)
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 
 #include <quanto/core/assert.hpp>
 #include <quanto/core/config.hpp>
+#include <quanto/core/math.hpp>
 
 namespace quanto::inline v0 {
 
@@ -28,11 +28,11 @@ public:
     float operator()(std::size_t i) const noexcept {
         if (i < warm_up_) return static_cast<float>(i + 1) / static_cast<float>(warm_up_);
         i -= warm_up_;
-        if (kind_ == kind::steps) return std::pow(value_, static_cast<float>(i / length_));
+        if (kind_ == kind::steps) return math::pow(value_, static_cast<float>(i / length_));
         if (kind_ == kind::constant) return 1.0f;
         if (i >= length_) return value_;
         double const angle = 3.14159265358979323846 * static_cast<double>(i) / static_cast<double>(length_);
-        return value_ + (1.0f - value_) * static_cast<float>(0.5 + 0.5 * std::cos(angle));
+        return value_ + (1.0f - value_) * static_cast<float>(0.5 + 0.5 * math::cos(angle));
     }
 
 private:

@@ -3,13 +3,12 @@
 // they stay positive, a step is relative, and weight decay draws them back to where they began.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include <quanto/core/interleaved_sum.hpp>
+#include <quanto/core/math.hpp>
 #include <quanto/nn/gradient.hpp>
 #include <quanto/nn/straight_through.hpp>
 #include <quanto/quantizer/optimizer.hpp>
@@ -69,7 +68,7 @@ struct tuned_parameter {
     // Values of one row of a weight, which its groups do not cross; 1 of others.
     std::size_t row_size() const noexcept {
         std::size_t const rows = weight != nullptr ? weight->shape().front() : 0;
-        return rows == 0 ? 1 : std::max<std::size_t>(main.values.size() / rows, 1);
+        return rows == 0 ? 1 : math::max(main.values.size() / rows, 1);
     }
     std::size_t groups_per_row() const noexcept {
         return scales.values ? weight->quantized()->layout().groups_per_line() : 0;
@@ -143,7 +142,7 @@ struct tuned_parameter {
     Tensor<float> const& values() const noexcept { return dequantized ? dequantized : main.values; }
 
 private:
-    float scale_at(moving_values const& t, std::size_t g) const noexcept { return start[g] * std::exp(t.values[g]); }
+    float scale_at(moving_values const& t, std::size_t g) const noexcept { return start[g] * math::exp(t.values[g]); }
 
     result<success> adopt_scales(std::size_t states, memory_ref memory) {
         std::size_t const n = scale != nullptr ? 1 : weight->quantized()->layout().groups();

@@ -16,8 +16,6 @@
 // parameter a float32 copy, what the method keeps, and 1 + shards gradients.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <deque>
 #include <optional>
@@ -25,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include <quanto/core/math.hpp>
 #include <quanto/core/pool_memory.hpp>
 #include <quanto/workflow/loss.hpp>
 #include <quanto/workflow/quantize.hpp>
@@ -62,12 +61,12 @@ public:
         for (std::size_t i = 0; i != parameters_.size(); ++i) {
             auto const& p = parameters_[i];
             std::size_t const row = p.row_size(), rows = p.main.values.size() / row;
-            std::size_t const some = std::max<std::size_t>(block_size / row, 1);
+            std::size_t const some = math::max(block_size / row, 1);
             for (std::size_t first = 0; first < rows; first += some)
-                blocks_.push_back({i, first, std::min(rows - first, some)});
+                blocks_.push_back({i, first, math::min(rows - first, some)});
         }
         if (parameters_.empty() && !problem_) problem_ = error(errc::invalid_argument, "no parameter to tune");
-        for (std::size_t i = 0; i != std::max<std::size_t>(options.shards, 1); ++i) {
+        for (std::size_t i = 0; i != math::max(options.shards, 1); ++i) {
             auto& s = shards_.emplace_back(options.memory, options_.mask_clamped);
             s.where = {options.backend ? *options.backend : backend_ref(backend_), &s.pool, &s.tape};
             for (auto const& p : parameters_) s.tape.watch(p.address());
@@ -90,7 +89,7 @@ public:
         if (problem_) return *problem_;
         std::size_t const samples = x.shape().rank() == 0 ? 0 : x.shape().front();
         if (x.size() == 0) return error(errc::invalid_argument, "an empty batch");
-        parts_ = std::min(samples, shards_.size());
+        parts_ = math::min(samples, shards_.size());
         for_each(parts_, [&](std::size_t i) {
             std::size_t const first = i * samples / parts_, last = (i + 1) * samples / parts_;
             pass(shards_[i], x, target, {first, last - first, samples});
@@ -100,7 +99,7 @@ public:
             if (shards_[i].problem) return *shards_[i].problem;
             loss += shards_[i].loss;
         }
-        if (!std::isfinite(loss)) return error(errc::not_finite, "the loss is not finite");
+        if (!is_finite(loss)) return error(errc::not_finite, "the loss is not finite");
         if (auto done = sum_gradients(); !done) return done.error();
         if (auto done = descend(); !done) return done.error();
         return static_cast<float>(loss);
@@ -205,11 +204,11 @@ private:
         });
         double sum = 0;
         for (auto const& b : blocks_) {
-            if (!std::isfinite(b.squares))
+            if (!is_finite(b.squares))
                 return error(errc::not_finite, parameters_[b.parameter].name, ": its gradient is not finite");
             sum += b.squares;
         }
-        double const norm = std::sqrt(sum), most = static_cast<double>(options_.clip_norm);
+        double const norm = math::sqrt(sum), most = static_cast<double>(options_.clip_norm);
         clip_ = most > 0 && norm > most ? static_cast<float>(most / norm) : 1.0f;
         return success{};
     }
@@ -222,7 +221,7 @@ private:
                 for (std::size_t j = 0; j != n; ++j) g[j] = empty ? v[j] : g[j] + v[j];
                 empty = false;
             }
-        if (empty) std::fill_n(g, n, 0.0f);
+        for (std::size_t j = 0; empty && j != n; ++j) g[j] = 0.0f;
     }
 
     result<success> descend() {
