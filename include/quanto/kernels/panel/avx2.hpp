@@ -130,9 +130,9 @@ QUANTO_INLINE void dot_block(__m256i (&sum)[R][2], std::byte const*& w, std::byt
 }
 
 // Once for all kernels: within them it would take registers from their loops.
-__attribute__((noinline)) inline void finish(tile_product const& p, float (&v)[16], std::size_t m,
-                                             std::size_t panel) noexcept {
-    p.finish(v, m, panel);
+__attribute__((noinline)) inline void finish(tile_product const& p, float (*totals)[16], std::size_t m0,
+                                             std::size_t valid, std::size_t panel) noexcept {
+    p.finish(totals, m0, valid, panel);
 }
 
 // Tile x (M rows, of which `valid` have a y, from row m0 on) times panels.
@@ -204,16 +204,18 @@ void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0,
                 }
             }
         }
-        for (std::size_t m = 0; m != valid; ++m) {
-            if constexpr (D == 1 && Fields != 1)
-                for (float& t : total[m]) t = quanto::rounded(t * row_scale[m]);
-            finish(p, total[m], m0 + m, panel);
-        }
+        if constexpr (D == 1 && Fields != 1)
+            for (std::size_t m = 0; m != M; ++m)
+                for (std::size_t i = 0; i != 16; i += 8) {
+                    __m256 const t = _mm256_mul_ps(_mm256_load_ps(total[m] + i), _mm256_set1_ps(row_scale[m]));
+                    _mm256_store_ps(total[m] + i, rounded(t));
+                }
+        finish(p, total, m0, valid, panel);
     }
 }
 
 // The rows of the tile that takes `m` rows, and its kernel: 12 of 16 registers are sums.
-template <std::size_t D>
+template <std::size_t Fields, std::size_t D>
 constexpr std::size_t tile_rows(std::size_t m) noexcept {
     return m <= 4 && m <= 6 / D ? m : 6 / D;
 }

@@ -90,9 +90,9 @@ QUANTO_INLINE void dot_block(__m512i (&sum)[Sums][R], std::byte const* w, std::b
 }
 
 // Once for all kernels: within them it would take registers from their loops.
-__attribute__((noinline)) inline void finish(tile_product const& p, float (&v)[16], std::size_t m,
-                                             std::size_t panel) noexcept {
-    p.finish(v, m, panel);
+__attribute__((noinline)) inline void finish(tile_product const& p, float (*totals)[16], std::size_t m0,
+                                             std::size_t valid, std::size_t panel) noexcept {
+    p.finish(totals, m0, valid, panel);
 }
 
 // Tile x (M rows, of which `valid` have a y, from row m0 on) times panels.
@@ -165,20 +165,24 @@ void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0,
                 }
             }
         }
-        for (std::size_t m = 0; m != valid; ++m) {
-            if constexpr (D == 1 && Fields != 1) {
+        if constexpr (D == 1 && Fields != 1) {
+            QUANTO_UNROLL
+            for (std::size_t m = 0; m != M; ++m) {
                 __m512 const t = _mm512_mul_ps(_mm512_load_ps(total[m]), _mm512_set1_ps(row_scale[m]));
                 _mm512_store_ps(total[m], rounded(t));
             }
-            finish(p, total[m], m0 + m, panel);
         }
+        finish(p, total, m0, valid, panel);
     }
 }
 
-// The rows of the tile that takes `m` rows, and its kernel.
-template <std::size_t D>
+// The rows of the tiles that `m` rows are cut into evenly, and their kernel. With more rows a line of w serves more
+// operations; but the float operations after each group hide behind those of the next only while they are few.
+template <std::size_t Fields, std::size_t D>
 constexpr std::size_t tile_rows(std::size_t m) noexcept {
-    return m <= 4 ? m : m <= 6 ? 6 : m <= 8 ? 8 : D == 3 ? 8 : m <= 12 ? 12 : 16;
+    constexpr std::size_t most = D == 3 ? 8 : Fields == 1 ? 24 : 12;
+    if (m > most) m = ceil_div(m, ceil_div(m, most));
+    return m <= 4 ? m : m <= 6 ? 6 : m <= 8 ? 8 : m <= 12 ? 12 : m <= 16 ? 16 : 24;
 }
 
 template <std::size_t Fields, std::size_t D>
@@ -199,8 +203,11 @@ tile_kernel kernel_of(std::size_t rows) noexcept {
         case 12:
             if constexpr (D == 1) return multiply_tile<Fields, D, 12>;
             break;
+        case 16:
+            if constexpr (D == 1 && Fields == 1) return multiply_tile<Fields, D, 16>;
+            break;
         default:
-            if constexpr (D == 1) return multiply_tile<Fields, D, 16>;
+            if constexpr (D == 1 && Fields == 1) return multiply_tile<Fields, D, 24>;
     }
     return nullptr;
 }

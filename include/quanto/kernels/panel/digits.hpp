@@ -27,6 +27,7 @@ struct digit_layout {
 
     std::size_t groups, group_lines, last_lines;  // lines of each group but the last, and of the last
     std::size_t block_lines;                      // lines of a block; the last one of a group may be shorter
+    std::size_t block_count;                      // of all groups
     std::size_t line_cols, digits, digit_size;    // columns of a line, D, bytes of a digit
 
     constexpr digit_layout(panel_layout const& w, std::size_t d, std::size_t size = 1) noexcept
@@ -35,14 +36,13 @@ struct digit_layout {
           last_lines(w.lines(w.size_of_group(w.groups() - 1))),
           block_lines(d == 1 ? group_lines
                              : ceil_div(group_lines, ceil_div(group_lines * w.line_cols(), longest_block))),
+          block_count((groups - 1) * ceil_div(group_lines, block_lines) + ceil_div(last_lines, block_lines)),
           line_cols(w.line_cols()),
           digits(d),
           digit_size(size) {}
 
     constexpr std::size_t lines() const noexcept { return (groups - 1) * group_lines + last_lines; }
-    constexpr std::size_t blocks() const noexcept {
-        return (groups - 1) * ceil_div(group_lines, block_lines) + ceil_div(last_lines, block_lines);
-    }
+    constexpr std::size_t blocks() const noexcept { return block_count; }
 
     // A tile of m rows: the digits, the numbers of each block, the scale of each row (D = 1), which rows follow the
     // definition.

@@ -44,25 +44,38 @@ QUANTO_INLINE void store_values(float const (&v)[N], float scale, std::size_t co
         __builtin_memcpy(p, to, count * sizeof(T));
 }
 
-// v[0 .. count), from column n of row m on, to y. N is one number, so that the loops become vector code of whatever
-// instruction set calls them.
+// v[.][0 .. count), of `rows` rows from m on and of columns from n on, to y. N is one number, so that the loops become
+// vector code of whatever instruction set calls them.
 template <std::size_t N>
-QUANTO_INLINE void finish_outputs(product_options const& o, output_matrix const& y, float (&v)[N], std::size_t m,
-                                  std::size_t n, std::size_t count) noexcept {
-    float part[N] = {};
+QUANTO_INLINE void finish_outputs(product_options const& o, output_matrix const& y, float (*v)[N], std::size_t rows,
+                                  std::size_t m, std::size_t n, std::size_t count) noexcept {
+    auto const each_row = [&](auto const& f) __attribute__((always_inline)) {
+        for (std::size_t i = 0; i != rows; ++i) f(v[i], m + i);
+    };
+    auto const add = [](float(&row)[N], float const(&part)[N]) __attribute__((always_inline)) {
+        for (std::size_t i = 0; i != N; ++i) row[i] += part[i];
+    };
     if (!o.bias.empty()) {
-        load_values<float>(o.bias.data() + n, 1.0f, count, part);
-        for (std::size_t i = 0; i != N; ++i) v[i] += part[i];
+        float bias[N];
+        load_values<float>(o.bias.data() + n, 1.0f, count, bias);
+        each_row([&](float(&row)[N], std::size_t) __attribute__((always_inline)) { add(row, bias); });
     }
-    activate<N>(o.activation, v);
-    if (auto const& r = o.residual; r.data != nullptr) {
+    if (o.activation != fused_activation::none)
+        each_row([&](float(&row)[N], std::size_t) __attribute__((always_inline)) { activate<N>(o.activation, row); });
+    if (auto const& r = o.residual; r.data != nullptr)
         visit_element(
-            r.type, [&]<class T>(T)
-                        __attribute__((always_inline)) { load_values<T>(r.at(m, n), r.scale, count, part); });
-        for (std::size_t i = 0; i != N; ++i) v[i] += part[i];
-    }
+            r.type, [&]<class T>(T) __attribute__((always_inline)) {
+                each_row([&](float(&row)[N], std::size_t at) __attribute__((always_inline)) {
+                    float part[N];
+                    load_values<T>(r.at(at, n), r.scale, count, part);
+                    add(row, part);
+                });
+            });
     visit_element(
-        y.type, [&]<class T>(T) __attribute__((always_inline)) { store_values<T>(v, y.scale, count, y.at(m, n)); });
+        y.type, [&]<class T>(T) __attribute__((always_inline)) {
+            each_row([&](float(&row)[N], std::size_t at)
+                         __attribute__((always_inline)) { store_values<T>(row, y.scale, count, y.at(at, n)); });
+        });
 }
 
 }  // namespace quanto::inline v0::detail

@@ -92,7 +92,7 @@ __attribute__((noinline)) inline void finish(panel_operands<float> const& o, vf 
     if (n >= o.y.cols) return;
     float part[lanes];
     __builtin_memcpy(part, &v, sizeof part);
-    finish_outputs(o.options, o.y, part, m, n, o.y.cols - n < lanes ? o.y.cols - n : lanes);
+    finish_outputs(o.options, o.y, &part, 1, m, n, o.y.cols - n < lanes ? o.y.cols - n : lanes);
 }
 
 // Rows m0 .. m0 + M of x, packed `stride` floats apart, times panels.

@@ -17,7 +17,7 @@
 // Once for all kernels: within them it would take registers from their loops.
 __attribute__((noinline)) inline void finish(tile_product const& p, float (*totals)[16], std::size_t m0,
                                              std::size_t valid, std::size_t panel) noexcept {
-    for (std::size_t m = 0; m != valid; ++m) p.finish(totals[m], m0 + m, panel);
+    p.finish(totals, m0, valid, panel);
 }
 
 // A tile of M rows, of which `valid` have a y, from row m0 on.

@@ -109,7 +109,7 @@ struct tile_sums {
 #include <quanto/kernels/panel/multiply_tile.inl>
 
 // The rows of the tile that takes `m` rows, and its kernel: 24 of 32 registers are sums.
-template <std::size_t D>
+template <std::size_t Fields, std::size_t D>
 constexpr std::size_t tile_rows(std::size_t m) noexcept {
     return D == 3 ? (m < 2 ? m : 2) : m <= 4 ? m : 6;
 }

@@ -96,7 +96,7 @@ struct tile_sums {
 #include <quanto/kernels/panel/multiply_tile.inl>
 
 // The rows of the tile that takes `m` rows, and its kernel.
-template <std::size_t D>
+template <std::size_t Fields, std::size_t D>
 constexpr std::size_t tile_rows(std::size_t m) noexcept {
     std::size_t const even = m == 1 ? 1 : m + m % 2;
     return D == 3 ? (even < 4 ? even : 4) : even <= 8 ? even : 12;

@@ -44,7 +44,7 @@ struct panel_operands {
 template <std::size_t N>
 __attribute__((noinline)) void finish_plainly(product_options const& o, output_matrix const& y, float (&v)[N],
                                               std::size_t m, std::size_t n, std::size_t count) noexcept {
-    finish_outputs(o, y, v, m, n, count);
+    finish_outputs(o, y, &v, 1, m, n, count);
 }
 
 template <QType Q, class T>

@@ -32,9 +32,9 @@ struct word_digits_of_bytes {
 };
 #define QUANTO_TILES(kernels, digits)                                                     \
     struct kernels##_tiles : digits {                                                     \
-        template <std::size_t D>                                                          \
+        template <std::size_t Fields, std::size_t D>                                      \
         static constexpr std::size_t rows(std::size_t m) noexcept {                       \
-            return kernels::tile_rows<D>(m);                                              \
+            return kernels::tile_rows<Fields, D>(m);                                      \
         }                                                                                 \
         template <std::size_t Fields, std::size_t D>                                      \
         static tile_kernel kernel(std::size_t rows) noexcept {                            \
@@ -72,7 +72,7 @@ result<success> multiply_tiles(panel_operands<T> const& o, Split const& split) n
                          {w, D, Tiles::template digit_size<fields>},
                          o.y,
                          o.options};
-    std::size_t const in_tile = Tiles::template rows<D>(rows);
+    std::size_t const in_tile = Tiles::template rows<fields, D>(rows);
     std::size_t const tile_bytes = p.x.tile_bytes(in_tile), tiles = ceil_div(rows, in_tile);
     std::size_t const fitting = tile_bytes < round_bytes ? round_bytes / tile_bytes : 1;
     std::size_t const round = tiles < fitting ? tiles : fitting;
@@ -88,11 +88,12 @@ result<success> multiply_tiles(panel_operands<T> const& o, Split const& split) n
         split(count, count * in_tile * w.cols, [&](std::size_t begin, std::size_t end) {
             for (std::size_t t = begin; t != end; ++t)
                 Tiles::template pack<fields, D>(
-                    o, {p.x, space.data() + t * tile_bytes, Tiles::template rows<D>(valid_rows(t)), 0},
+                    o, {p.x, space.data() + t * tile_bytes, Tiles::template rows<fields, D>(valid_rows(t)), 0},
                     (first + t) * in_tile, valid_rows(t));
         });
         auto const multiply = [&](std::size_t t, panel_range panels) {
-            std::size_t const valid = valid_rows(t), tile = Tiles::template rows<D>(valid), m0 = (first + t) * in_tile;
+            std::size_t const valid = valid_rows(t), tile = Tiles::template rows<fields, D>(valid),
+                              m0 = (first + t) * in_tile;
             std::byte* const x = space.data() + t * tile_bytes;
             Tiles::template kernel<fields, D>(tile)(p, x, m0, valid, panels);
             for (std::uint32_t marks = tile_row{p.x, x, tile, 0}.marks(); marks != 0; marks &= marks - 1)
@@ -101,7 +102,11 @@ result<success> multiply_tiles(panel_operands<T> const& o, Split const& split) n
         // One tile: a range of panels is one stream of memory. More: all tiles meet a panel while the cache has it.
         split(panel_count * count, count * in_tile * w.rows * w.cols, [&](std::size_t begin, std::size_t end) {
             if (count == 1) return multiply(0, {begin, end});
-            for (std::size_t i = begin; i != end; ++i) multiply(i % count, {i / count, i / count + 1});
+            std::size_t panel = begin / count, t = begin % count;
+            for (std::size_t i = begin; i != end; ++i) {
+                multiply(t, {panel, panel + 1});
+                if (++t == count) t = 0, ++panel;
+            }
         });
     }
     return success{};

@@ -20,10 +20,11 @@ struct tile_product {
     output_matrix const& y;
     product_options const& options;
 
-    // The sums of a panel, to row m of y.
-    __attribute__((always_inline)) void finish(float (&v)[16], std::size_t m, std::size_t panel) const noexcept {
+    // The sums of a panel, to `valid` rows of y from m0 on.
+    __attribute__((always_inline)) void finish(float (*totals)[16], std::size_t m0, std::size_t valid,
+                                               std::size_t panel) const noexcept {
         std::size_t const n = panel * panel_layout::panel_rows, left = rows - n;
-        finish_outputs(options, y, v, m, n, left < 16 ? left : 16);
+        finish_outputs(options, y, totals, valid, m0, n, left < 16 ? left : 16);
     }
 };
 
