@@ -38,6 +38,8 @@ auto weight() {
     return *quantize<Q>(testing::test_values(32, 256, 1), default_optimizer<Q>{}, {.group = 128});
 }
 
+auto weight_of_one_group() { return *quantize<qint8>(testing::test_values(32, 256, 1)); }
+
 void print_table(cpu_backend const& backend) {
     any_qtype::for_each([&]<QType Q>(Q) {
         auto const w = weight<Q>();
@@ -47,10 +49,16 @@ void print_table(cpu_backend const& backend) {
                 print(Q::name, " panels", x, m, backend.explain_matmul(m, packed, input).kernel);
         for (std::size_t const m : batches) print(Q::name, "", "f32", m, backend.explain_matmul(m, w.view()).kernel);
     });
-    isa const target = choose_isa().target;
-    for (std::size_t const m : batches) print("float", "", "f32", m, dense_kernel_name<float>(target));
-    for (std::size_t const m : batches) print("float16", "", "f32", m, dense_kernel_name<float16>(target));
-    for (std::size_t const m : batches) print("bfloat16", "", "f32", m, dense_kernel_name<bfloat16>(target));
+    auto const w8 = weight_of_one_group();
+    for (std::size_t const m : batches)
+        print("qint8, one group", "", "int8", m, backend.explain_matmul(m, w8.view(), product_input::int8).kernel);
+    for (auto const& [type, word] :
+         {std::pair{dtype::f32, "float"}, {dtype::f16, "float16"}, {dtype::bf16, "bfloat16"}})
+        for (std::size_t const m : batches) print(word, "", "f32", m, backend.explain_matmul(m, type).kernel);
+    for (std::size_t const m : batches) print("convolution, f32", "", "f32", m, backend.explain_convolve().kernel);
+    auto const direct = backend.explain_convolve(*panels::pack(any_qtensor(w8))).kernel;
+    for (std::size_t const m : batches)
+        print("convolution, qint8", "", "int8", m, direct.empty() ? "of patches" : direct);
 }
 
 }  // namespace

@@ -111,7 +111,7 @@ TEST_CASE("float products are bit-equal for every number of threads") {
         Tensor<float> alone(m, 301);
         matrix_view<float const> const rows(x.data(), m, 300);
         cpu_backend().matmul(rows, matrix_view<bfloat16 const>(w), matrix_view<float>(alone));
-        for (std::size_t threads = 1; threads <= 8; ++threads) {
+        for (std::size_t threads = 1; threads <= 16; ++threads) {
             thread_executor pool(threads);
             Tensor<float> y(m, 301);
             cpu_backend({.executor = executor_ref(pool)})

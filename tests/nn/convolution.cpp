@@ -7,6 +7,7 @@
 #include <quanto/nn/sequential.hpp>
 #include <quanto/workflow/calibration.hpp>
 #include <quanto/workflow/freeze.hpp>
+#include <quanto/workflow/initialize.hpp>
 
 #include <algorithm>
 #include <limits>
@@ -387,19 +388,27 @@ TEST_CASE("streamlining keeps the codes that an int8 convolution reads, through 
     CHECK_FALSE(calibrate_other.finish()->rows[0].output_quantized);
 }
 
-TEST_CASE("scattering patches is the adjoint of gathering them") {
-    // <gather(x), p> == <x, scatter(p)>; all products are multiples of 1/16 and small, so both sums are exact.
-    for (auto const& c : cases) {
-        patch_layout const layout{c.taps, c.in, *c.taps.outputs(c.in), c.channels, c.channels * c.in.area()};
-        auto const x = input(c);
-        std::size_t const rows = c.images * layout.out.area();
-        auto const p = values({rows, layout.size()}, 4);
-        Tensor<float> gathered(rows, layout.size()), scattered(x.shape());
-        gather_patches(layout, x.data(), 0, matrix_view<float>(gathered));
-        scatter_patches(layout, matrix_view<float const>(p), 0, scattered.data());
-        double a = 0, b = 0;
-        for (std::size_t i = 0; i != p.size(); ++i) a += static_cast<double>(gathered[i]) * static_cast<double>(p[i]);
-        for (std::size_t i = 0; i != x.size(); ++i) b += static_cast<double>(scattered[i]) * static_cast<double>(x[i]);
-        CHECK(a == b);
-    }
+TEST_CASE("a convolution explains which kernel it takes") {
+    cpu_backend const best, portable({.force_isa = "portable"});
+    nn::context const here{.backend = best}, plain{.backend = portable};
+    nn::Conv2d dense(8, 16, 3, {.padding = 1});
+    REQUIRE(initialize(dense, 1));
+    CHECK(dense.explain(plain).kernel == "convolve_f32_portable");
+    CHECK(dense.explain(plain).op == "convolve");
+    CHECK_FALSE(dense.explain(plain).reason.empty());
+    nn::Conv2d planes(8, 8, 3, {.groups = 8});
+    REQUIRE(initialize(planes, 1));
+    CHECK(planes.explain(here).kernel == "convolve_plane");
+    REQUIRE(dense.weight.quantize({qint8{}}));
+    REQUIRE(dense.weight.prepare(best));
+    if (dense.weight.prepared() == nullptr) return;
+    CHECK(dense.explain(here).op == "matmul of patches");
+    CHECK(dense.explain(here).kernel.find("matmul_qint8_f32_panel_") == 0);
+    dense.activation.type = qint8{};
+    dense.activation.input_scale = 0.5f;
+    auto const codes = dense.explain(here);
+    bool const direct = best.explain_matmul(1, *dense.weight.prepared(), product_input::int8).kernel ==
+                        "matmul_qint8_int8_panel_avx512vnni";
+    CHECK(codes.op == (direct ? "convolve" : "matmul of patches"));
+    CHECK(codes.kernel.find(direct ? "convolve_int8_panel_avx512vnni" : "matmul_qint8_int8_panel_") == 0);
 }

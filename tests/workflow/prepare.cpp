@@ -240,6 +240,9 @@ TEST_CASE("explain names the kernel of every weight, and why") {
     CHECK(unquantized.kernel == dense_kernel_name<float>(cpu.target()));
     CHECK(unquantized.reason == "a float weight");
     CHECK(explain(Model::with_values(), nn::context{reference}).front().choice.kernel == "reference");
+    CHECK(explain(frozen(qint8{}, qint8{}, {.backend = reference}), nn::context{cpu})
+              .front()
+              .choice.kernel.find("matmul_qint8_int8_") == 0);
     CHECK(explain(Model(), nn::context{cpu}).empty());
     auto uncalibrated = Model::with_values();
     REQUIRE(quantize(uncalibrated, {.weights = qint8{}, .activations = qint8{}}));

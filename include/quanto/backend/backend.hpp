@@ -100,12 +100,18 @@ concept BatchingBackend = Backend<B> && requires(B const& b, batch_product const
 };
 
 // One that also convolves without patches. True: it is done; false: there is no kernel for it. Errors: out_of_memory.
+// explain_convolve: the kernel of float convolutions, and of int8 ones with these weights (none: empty).
 template <class B>
-concept ConvolvingBackend = Backend<B> && requires(B const& b, float_convolution const& c, int8_convolution const& c8) {
+concept ConvolvingBackend = Backend<B> &&
+    requires(B const& b, float_convolution const& c, int8_convolution const& c8, panels const& w) {
     { b.convolve(c) }
     noexcept->std::same_as<result<bool>>;
     { b.convolve(c8) }
     noexcept->std::same_as<result<bool>>;
+    { b.explain_convolve() }
+    noexcept->std::same_as<kernel_choice>;
+    { b.explain_convolve(w) }
+    noexcept->std::same_as<kernel_choice>;
 };
 
 // The shapes of a product, checked. Errors: shape_mismatch, naming them.

@@ -47,9 +47,11 @@ class backend_ref {
         kernel_choice (*explain_batch)(void const*, batch_product const&) noexcept;
         result<bool> (*convolve)(void const*, float_convolution const&) noexcept;  // these two null: has none
         result<bool> (*convolve_int8)(void const*, int8_convolution const&) noexcept;
-        kernel_choice (*explain)(void const*, std::size_t, any_qtensor const&) noexcept;
+        kernel_choice (*explain)(void const*, std::size_t, any_qtensor const&, product_input) noexcept;
         kernel_choice (*explain_prepared)(void const*, std::size_t, panels const&, product_input) noexcept;
         kernel_choice (*explain_float)(void const*, std::size_t, dtype) noexcept;
+        kernel_choice (*explain_convolve)(void const*) noexcept = nullptr;  // these two null: has none
+        kernel_choice (*explain_convolve_int8)(void const*, panels const&) noexcept = nullptr;
     };
 
     template <class B>
@@ -93,7 +95,7 @@ class backend_ref {
                      nullptr,
                      nullptr,
                      nullptr,
-                     [](void const* b, std::size_t, any_qtensor const&) noexcept -> kernel_choice {
+                     [](void const* b, std::size_t, any_qtensor const&, product_input) noexcept -> kernel_choice {
                          return {"matmul", get<B>(b).name(), "this backend says no more"};
                      },
                      [](void const* b, std::size_t, panels const&, product_input) noexcept -> kernel_choice {
@@ -130,12 +132,22 @@ class backend_ref {
             };
         }
         if constexpr (ConvolvingBackend<B>) {
+            o.explain_convolve = [](void const* b) noexcept { return get<B>(b).explain_convolve(); };
+            o.explain_convolve_int8 = [](void const* b, panels const& w) noexcept {
+                return get<B>(b).explain_convolve(w);
+            };
             o.convolve = [](void const* b, float_convolution const& c) noexcept { return get<B>(b).convolve(c); };
             o.convolve_int8 = [](void const* b, int8_convolution const& c) noexcept { return get<B>(b).convolve(c); };
         }
         if constexpr (ExplainingBackend<B>) {
-            o.explain = [](void const* b, std::size_t m, any_qtensor const& w) noexcept {
-                return w.visit([&](auto const& v) { return get<B>(b).explain_matmul(m, v); });
+            o.explain = [](void const* b, std::size_t m, any_qtensor const& w,
+                           [[maybe_unused]] product_input input) noexcept {
+                return w.visit([&](auto const& v) {
+                    if constexpr (requires(B const& backend) { backend.explain_matmul(m, v, input); })
+                        return get<B>(b).explain_matmul(m, v, input);
+                    else
+                        return get<B>(b).explain_matmul(m, v);
+                });
             };
             o.explain_prepared = [](void const* b, std::size_t m, panels const& w, product_input input) noexcept {
                 return get<B>(b).explain_matmul(m, w, input);
@@ -232,8 +244,19 @@ public:
         return operations_->convolve_int8(backend_, c);
     }
 
-    kernel_choice explain_matmul(std::size_t m, any_qtensor const& w) const noexcept {
-        return operations_->explain(backend_, m, w);
+    // The second with these weights, empty where convolve() would say false.
+    kernel_choice explain_convolve() const noexcept {
+        if (operations_->explain_convolve != nullptr) return operations_->explain_convolve(backend_);
+        return {"matmul of patches", name(), "this backend does not convolve"};
+    }
+    kernel_choice explain_convolve(panels const& w) const noexcept {
+        if (operations_->explain_convolve_int8 != nullptr) return operations_->explain_convolve_int8(backend_, w);
+        return {};
+    }
+
+    kernel_choice explain_matmul(std::size_t m, any_qtensor const& w,
+                                 product_input input = product_input::f32) const noexcept {
+        return operations_->explain(backend_, m, w, input);
     }
     // Of a float weight. Precondition: multiplies(weight).
     kernel_choice explain_matmul(std::size_t m, dtype weight) const noexcept {

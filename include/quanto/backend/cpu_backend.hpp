@@ -44,7 +44,8 @@ public:
     void matmul(matrix_view<std::int8_t const> x, float x_scale, qtensor_view<qint8> const& w,
                 matrix_view<float> y) const noexcept;
     template <QType Q>
-    kernel_choice explain_matmul(std::size_t m, qtensor_view<Q> const& w) const noexcept;
+    kernel_choice explain_matmul(std::size_t m, qtensor_view<Q> const& w,
+                                 product_input input = product_input::f32) const noexcept;
     // Of a float weight. Precondition: is_float_storage(weight).
     kernel_choice explain_matmul(std::size_t m, dtype weight) const noexcept;
     // Many small products. Errors: shape_mismatch, unsupported element types. Workspace: a copy of an x[b] and 24 rows
@@ -65,6 +66,8 @@ public:
     // True: it is done; false: there is no kernel for it. Errors: out_of_memory.
     result<bool> convolve(float_convolution const& c) const noexcept;
     result<bool> convolve(int8_convolution const& c) const noexcept;
+    kernel_choice explain_convolve() const noexcept;
+    kernel_choice explain_convolve(panels const& w) const noexcept;
     kernel_choice explain_matmul(std::size_t, panels const& w,
                                  product_input input = product_input::f32) const noexcept {
         auto const choice = choose_panel_kernel(isa_, w, input);

@@ -74,10 +74,15 @@ struct cpu_backend::products {
         if (!done) return done.error();
         return true;
     }
+    kernel_choice explain_convolve(panels const& w) const noexcept {
+        auto const product = choose_panel_kernel(choice, w, product_input::int8);
+        if (product.kernel == panel_kernel::avx512vnni)
+            return {"convolve", "convolve_int8_panel_avx512vnni", product.reason};
+        return {};
+    }
     result<bool> convolve([[maybe_unused]] int8_convolution const& c) const noexcept {
 #if QUANTO_TARGETS_X86
-        if (c.layout.pads_little() &&
-            choose_panel_kernel(choice, c.w, product_input::int8).kernel == panel_kernel::avx512vnni) {
+        if (c.layout.pads_little() && !explain_convolve(c.w).kernel.empty()) {
             bool const threads = executor && !is_small(c.layout.out.area(), c.w.rows(), c.w.cols());
             auto const done = detail::convolve_avx512vnni(
                 c, [&](std::size_t n, auto const& task) { run(n, threads && n > 1, task); });
@@ -153,9 +158,19 @@ QUANTO_BODY result<bool> cpu_backend::convolve(float_convolution const& c) const
 QUANTO_BODY result<bool> cpu_backend::convolve(int8_convolution const& c) const noexcept {
     return products(*this).convolve(c);
 }
+QUANTO_BODY kernel_choice cpu_backend::explain_convolve() const noexcept {
+    return {"convolve", dense_convolution_name(target()), isa_.reason};
+}
+QUANTO_BODY kernel_choice cpu_backend::explain_convolve(panels const& w) const noexcept {
+    return products(*this).explain_convolve(w);
+}
 template <QType Q>
-kernel_choice cpu_backend::explain_matmul(std::size_t, qtensor_view<Q> const&) const noexcept {
+kernel_choice cpu_backend::explain_matmul(std::size_t, qtensor_view<Q> const& w, product_input input) const noexcept {
     kernel_choice choice{"matmul", {}, isa_.reason};
+    if (std::is_same_v<Q, qint8> && input == product_input::int8 && w.layout.groups_per_line() == 1) {
+        choice.kernel = matmul_int8_name(target());
+        return choice;
+    }
     for_each_matmul_kernel_of<Q>([&]<class K>(K) {
         if (K::target == target()) choice.kernel = K::name;
     });
@@ -173,7 +188,8 @@ QUANTO_BODY kernel_choice cpu_backend::explain_matmul(std::size_t, dtype weight)
 #define QUANTO_INSTANTIATE(Q)                                                                               \
     template void cpu_backend::matmul(matrix_view<float const>, qtensor_view<Q> const&, matrix_view<float>) \
         const noexcept;                                                                                     \
-    template kernel_choice cpu_backend::explain_matmul(std::size_t, qtensor_view<Q> const&) const noexcept
+    template kernel_choice cpu_backend::explain_matmul(std::size_t, qtensor_view<Q> const&, product_input)  \
+        const noexcept
 QUANTO_INSTANTIATE(qint2);
 QUANTO_INSTANTIATE(qint4);
 QUANTO_INSTANTIATE(qint8);

@@ -40,6 +40,7 @@ struct convolution_parts {
     bool quantize_input;
 };
 Activation convolve(convolution_parts const& parts, Activation const& x);
+kernel_choice explain(convolution_parts const& parts, context const& where, std::size_t rows) noexcept;
 
 template <class Size>
 struct convolution_module {
@@ -78,14 +79,25 @@ struct convolution_module {
     }
 
     // Errors: the input's; a shape that does not fit; weights without values.
-    Activation operator()(Activation const& x) const {
-        bool const sound = weight.shape().rank() == directions + 2;
-        return convolve({directions == 2 ? "Conv2d" : "Conv1d", weight, bias, activation, sound ? taps() : window{},
-                         groups, directions, quantize_input},
-                        x);
+    Activation operator()(Activation const& x) const { return convolve(parts(), x); }
+    // Which kernel convolves in that context, and why: pictures larger than their padding; int8 codes, where calibration
+    // saw their scale and the weight is of integers, else floats. `rows`: outputs, where it is a product of patches.
+    kernel_choice explain(context const& where, std::size_t rows = 1) const noexcept {
+        return detail::explain(parts(), where, rows);
     }
 
 private:
+    convolution_parts parts() const noexcept {
+        bool const sound = weight.shape().rank() == directions + 2;
+        return {directions == 2 ? "Conv2d" : "Conv1d",
+                weight,
+                bias,
+                activation,
+                sound ? taps() : window{},
+                groups,
+                directions,
+                quantize_input};
+    }
     static extents weight_shape(std::size_t out, std::size_t channels, Size kernel) {
         if constexpr (directions == 2)
             return {out, channels, kernel.height, kernel.width};
@@ -107,4 +119,5 @@ private:
 
 #if QUANTO_HAS_BODIES
 #include <quanto/nn/convolution.inl>
+#include <quanto/nn/convolution_choice.inl>
 #endif

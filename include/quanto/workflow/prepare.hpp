@@ -68,11 +68,14 @@ std::vector<explanation> explain(M const& model, nn::context const& where = {}, 
         if constexpr (nn::HasWeight<N> && !nn::Table<N>) {
             nn::Weight const& w = module.weight;
             if (!w.has_values()) return;
+            if constexpr (requires { module.explain(where, rows); }) {  // a convolution
+                all.push_back({std::string(name), module.explain(where, rows)});
+                return;
+            }
             dtype x = dtype::f32;  // codes of float8 are read by products of matrices, under one scale
             if constexpr (nn::Quantizable<N>)
                 if (auto const& a = module.activation; a.type && (a.is_dynamic() || a.input_scale))
-                    if (a.type->template is<qint8>() ||
-                        (w.shape().rank() == 2 && a.scaling != nn::activation_scaling::per_row))
+                    if (a.type->template is<qint8>() || a.scaling != nn::activation_scaling::per_row)
                         x = code_dtype(*a.type);
             product_input const input = input_of(x, where.accuracy);
             dtype const stored = where.backend.multiplies(w.type()) ? w.type() : dtype::f32;
@@ -80,7 +83,7 @@ std::vector<explanation> explain(M const& model, nn::context const& where = {}, 
             if (w.prepared() != nullptr && where.backend.reads_panels())
                 choice = where.backend.explain_matmul(rows, *w.prepared(), input);
             else if (w.quantized() != nullptr)
-                choice = where.backend.explain_matmul(rows, *w.quantized());
+                choice = where.backend.explain_matmul(rows, *w.quantized(), input);
             else if (w.is_frozen())
                 choice = {"matmul", "none", "the portable form was released, and this backend does not read panels"};
             all.push_back({std::string(name), choice});

@@ -5,49 +5,13 @@
 
 #include <cstring>
 
-#if defined(__unix__)
-#include <sys/mman.h>
-#endif
+#include "memory.hpp"
 
 #include "catch.hpp"
 
 using namespace quanto;
 
 #if defined(__unix__)
-namespace {
-
-constexpr std::size_t page = 65536;
-
-// Memory whose last byte is the last one before an unreadable page.
-struct edge_memory {
-    static std::size_t whole(std::size_t bytes) { return (bytes + page - 1) / page * page; }
-    void* allocate(std::size_t bytes, std::size_t) {
-        char* const base = static_cast<char*>(
-            mmap(nullptr, whole(bytes) + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-        mprotect(base + whole(bytes), page, PROT_NONE);
-        return base + whole(bytes) - bytes;
-    }
-    void deallocate(void* p, std::size_t bytes, std::size_t) {
-        munmap(static_cast<char*>(p) + bytes - whole(bytes), whole(bytes) + page);
-    }
-};
-
-template <class T>
-class edge_values {
-public:
-    explicit edge_values(std::size_t n) : n_(n), p_(static_cast<T*>(edge_memory().allocate(n * sizeof(T), 64))) {}
-    edge_values(edge_values const&) = delete;
-    edge_values& operator=(edge_values const&) = delete;
-    ~edge_values() { edge_memory().deallocate(p_, n_ * sizeof(T), 64); }
-    T* data() const { return p_; }
-
-private:
-    std::size_t n_;
-    T* p_;
-};
-
-}  // namespace
-
 TEST_CASE("products with panels read and write nothing outside their operands") {
     edge_memory edge;
     for (std::string_view const cap : {"portable", "avx2", ""}) {
@@ -142,4 +106,34 @@ TEST_CASE("adversarial operands of products with panels stay within the bound") 
                 }
             });
         }
+}
+
+TEST_CASE("integer products with panels are exact for codes at the ends of their range") {
+    // All of x and all of w, in each combination: sums that saturate in 16 bits show, and so do those beyond 2^24.
+    for (std::size_t const k : {1u, 4u, 31u, 64u, 130u, 257u, 4096u})
+        for (int const a : {-128, 127})
+            for (bool const largest : {false, true})
+                any_qtype::for_each([&]<QType Q>(Q) {
+                    if constexpr (!Q::is_floating_point) {
+                        std::size_t const n = 18;
+                        auto parts = quantize<Q>(testing::test_values(n, k, 1))->parts();
+                        storage codes = parts.codes;
+                        constexpr int most = std::is_same_v<Q, qint8> ? 0x7f : 0xff,
+                                      least = std::is_same_v<Q, qint8> ? 0x80 : 0;
+                        std::memset(codes.mutable_data(), largest ? most : least, codes.size());
+                        parts.codes = std::move(codes);
+                        auto const packed = *panels::pack(any_qtensor(Q{}, std::move(parts)));
+                        for (std::size_t const m : {1u, 3u, 17u}) {
+                            Tensor<std::int8_t> x(m, k);
+                            for (auto& v : tensor_view<std::int8_t>(x.view())) v = static_cast<std::int8_t>(a);
+                            Tensor<float> portable(m, n), y(m, n);
+                            REQUIRE(cpu_backend({.force_isa = "portable"}).matmul({x, 0.02f}, packed, portable));
+                            for (std::string_view const cap : {"avx2", ""}) {
+                                CAPTURE(Q::name, cap, m, k, a, largest);
+                                REQUIRE(cpu_backend({.force_isa = cap}).matmul({x, 0.02f}, packed, y));
+                                REQUIRE(std::memcmp(portable.data(), y.data(), y.size() * sizeof(float)) == 0);
+                            }
+                        }
+                    }
+                });
 }

@@ -28,6 +28,9 @@ std::vector<case_of> cases() {
     std::size_t const groups[] = {0, 128, 32, 5, 100, 16, 0, 64};
     for (std::size_t i = 0; i != 120; ++i)
         all.push_back({ms[i % 10], ns[i * 7 % 11], ks[i * 5 % 22], groups[i * 3 % 8]});
+    testing::generator g(7);  // and any others
+    for (std::size_t i = 0; i != 40; ++i)
+        all.push_back({ms[i % 10], 1 + g.bits() % 257, 1 + g.bits() % 257, groups[i % 8]});
     all.push_back({3, 18, 784, 0});
     all.push_back({2, 17, 1536, 0});
     all.push_back({2, 16, 2048, 512});
@@ -303,17 +306,21 @@ TEST_CASE("a float8 weight with codes that are no numbers follows the definition
 }
 
 TEST_CASE("products with panels do not depend on the number of threads") {
-    case_of const c{17, 300, 784, 112};
-    auto const x = testing::test_values(c.m, c.k, 1);
     any_qtype::for_each([&]<QType Q>(Q) {
-        auto const packed = *panels::pack(any_qtensor(weight<Q, float>(c)));
-        Tensor<float> alone(c.m, c.n);
-        REQUIRE(cpu_backend().matmul(x, packed, alone));
-        for (std::size_t threads = 1; threads <= 16; threads += 3) {
-            thread_executor pool(threads);
-            Tensor<float> y(c.m, c.n);
-            REQUIRE(cpu_backend({.executor = executor_ref(pool)}).matmul(x, packed, y));
-            CHECK(std::memcmp(y.data(), alone.data(), y.size() * sizeof(float)) == 0);
+        for (std::size_t const m : {1u, 17u, 129u}) {
+            case_of const c{m, 300, 784, 112};
+            auto const x = testing::test_values(c.m, c.k, 1);
+            auto const packed = *panels::pack(any_qtensor(weight<Q, float>(c)));
+            for (auto const accuracy : {product_accuracy::exact, product_accuracy::dynamic_int8}) {
+                Tensor<float> alone(c.m, c.n);
+                REQUIRE(cpu_backend().matmul(x, packed, alone, {.accuracy = accuracy}));
+                for (std::size_t threads = 1; threads <= 16; threads += 3) {
+                    thread_executor pool(threads);
+                    Tensor<float> y(c.m, c.n);
+                    REQUIRE(cpu_backend({.executor = executor_ref(pool)}).matmul(x, packed, y, {.accuracy = accuracy}));
+                    CHECK(std::memcmp(y.data(), alone.data(), y.size() * sizeof(float)) == 0);
+                }
+            }
         }
     });
 }

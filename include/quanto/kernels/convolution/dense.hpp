@@ -6,12 +6,19 @@
 
 #include <cstddef>
 #include <cstring>
+#include <string_view>
 
 #include <quanto/kernels/convolution/operands.hpp>
 #include <quanto/kernels/matmul/dense.hpp>
 #include <quanto/kernels/panel/workspace.hpp>
 
 namespace quanto::inline v0 {
+
+constexpr std::string_view dense_convolution_name(isa target) noexcept {
+    return target == isa::avx512 ? "convolve_f32_avx512"
+           : target == isa::avx2 ? "convolve_f32_avx2"
+                                 : "convolve_f32_portable";
+}
 
 namespace detail {
 

@@ -76,15 +76,4 @@ void gather_patches(patch_layout const& layout, T const* x, std::size_t first, m
                         });
 }
 
-// The adjoint: adds every element of the patches to where it came from.
-template <class T>
-void scatter_patches(patch_layout const& layout, matrix_view<T const> patches, std::size_t first, T* x) noexcept {
-    layout.for_each_run(first, patches.rows,
-                        [&](std::size_t row, std::size_t k, std::size_t n, std::size_t offset, std::size_t step) {
-                            T const* from = patches.row(row) + k;
-                            for (std::size_t t = 0; t != n; ++t, from += patches.stride, offset += step)
-                                x[offset] += *from;
-                        });
-}
-
 }  // namespace quanto::inline v0

@@ -54,6 +54,11 @@ std::string_view dense_kernel_name(isa target) noexcept {
 }
 
 // int8 x qint8, exact on every instruction set.
+constexpr std::string_view matmul_int8_name(isa target) noexcept {
+    return target == isa::avx512 ? "matmul_qint8_int8_avx512"
+           : target == isa::avx2 ? "matmul_qint8_int8_avx2"
+                                 : "matmul_qint8_int8_portable";
+}
 template <class Rows>
 void matmul_int8(isa target, matrix_view<std::int8_t const> x, float x_scale, Rows const& w, matrix_view<float> y,
                  row_range rows) noexcept {
