@@ -53,9 +53,10 @@ public:
     }
     friend bool operator==(text const& a, char const* b) noexcept { return text_view(a) == b; }
     friend bool operator<(text const& a, text const& b) noexcept { return text_view(a) < text_view(b); }
-    template <class Stream>
-    requires requires(Stream& out) { out << text_view(); }
-    friend Stream& operator<<(Stream& out, text const& t) { return out << text_view(t); }
+    template <OutputStream O>
+    friend O& operator<<(O& out, text const& t) {
+        return out << text_view(t);
+    }
 
 private:
     list<char> characters_;  // and '\0', unless there are none

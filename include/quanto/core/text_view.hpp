@@ -23,6 +23,12 @@ concept StringView = Characters<V> && !std::same_as<V, text_view> && requires(V 
     v.remove_prefix(v.size());
 };
 
+// std::ostream and its like.
+template <class O>
+concept OutputStream = requires(O& out, char const* data) {
+    out.write(data, 0).flush();
+};
+
 class text_view {
 public:
     static constexpr std::size_t npos = static_cast<std::size_t>(-1);
@@ -87,10 +93,8 @@ public:
             if (a[i] != b[i]) return static_cast<unsigned char>(a[i]) < static_cast<unsigned char>(b[i]);
         return a.size_ < b.size_;
     }
-    // To a std::ostream.
-    template <class Stream>
-    requires requires(Stream& out, char const* data) { out.write(data, 0).flush(); }
-    friend Stream& operator<<(Stream& out, text_view t) {
+    template <OutputStream O>
+    friend O& operator<<(O& out, text_view t) {
         out.write(t.data_, static_cast<std::ptrdiff_t>(t.size_));
         return out;
     }
