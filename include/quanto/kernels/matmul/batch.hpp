@@ -22,7 +22,7 @@ struct rows_of_codes {
     }
 };
 
-// Memory for one dense_matmul at a time; who asks for more gets none.
+// Memory for one piece at a time; who asks for more gets none.
 struct fixed_memory {
     std::byte* data;
     std::size_t size;
@@ -30,44 +30,54 @@ struct fixed_memory {
     void deallocate(void*, std::size_t, std::size_t) const noexcept {}
 };
 
+// The functions of by_columns.inl for one instruction set and storage type.
 template <class W>
-void matmul_by_columns(isa target, matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y,
-                       row_range rows) noexcept {
+struct column_functions {
+    std::size_t lanes, width;
+    void (*by_columns)(matrix_view<float const>, matrix_view<W const>, matrix_view<float>, row_range) noexcept;
+    void (*by_packed_columns)(matrix_view<float const>, matrix_view<W const>, matrix_view<float>, float*) noexcept;
+};
+#define QUANTO_COLUMN_FUNCTIONS(i) \
+    column_functions<W> { i::lanes, i::column_tile_width, &i::matmul_by_columns<W>, &i::matmul_by_packed_columns<W> }
+template <class W>
+column_functions<W> column_functions_of(isa target) noexcept {
 #if QUANTO_TARGETS_X86
-    if (target == isa::avx512) return avx512::matmul_by_columns(x, w, y, rows);
-    if (target == isa::avx2) return avx2::matmul_by_columns(x, w, y, rows);
+    if (target == isa::avx512) return QUANTO_COLUMN_FUNCTIONS(avx512);
+    if (target == isa::avx2) return QUANTO_COLUMN_FUNCTIONS(avx2);
 #endif
     static_cast<void>(target);
-    portable::matmul_by_columns(x, w, y, rows);
+    return QUANTO_COLUMN_FUNCTIONS(portable);
 }
+#undef QUANTO_COLUMN_FUNCTIONS
 
-// How a batch is cut.
+// How a batch is cut, and which form multiplies a piece.
 struct batch_pieces {
-    static constexpr std::size_t columns = 240, rows = 96;  // whole strips of dense.inl, whole tiles of by_columns.inl
+    static constexpr std::size_t columns = 192, rows = 96;  // whole strips and tiles of all forms
+    static constexpr std::size_t short_rows = 512;          // so many columns of packed floats stay in a cache
 
-    bool by_rows;
+    bool by_rows, packs_columns;
     std::size_t of_matrix, size, all;
+    std::size_t slot = 0;  // bytes that a piece needs to be multiplied fast
 
-    explicit batch_pieces(batch_product const& p) noexcept
+    batch_pieces(isa target, batch_product const& p) noexcept
         : by_rows(p.w_rows == batch_axis::k),
+          packs_columns(!by_rows && p.x.first.type == dtype::f32 && p.k() <= short_rows),
           of_matrix(by_rows ? ceil_div(p.m(), rows) : ceil_div(p.n(), columns)),
           size(by_rows ? rows : columns),
-          all(p.batches() * of_matrix) {}
+          all(p.batches() * of_matrix) {
+        auto const f = dense_functions_of<float>(target);
+        if (by_rows || p.x.first.type != dtype::f32 || p.m() < f.lanes) return;
+        std::size_t const padded = ceil_div(p.k(), f.line) * f.line,
+                          floats = packs_columns
+                                       ? column_functions_of<float>(target).width * p.k()
+                                       : (ceil_div(p.m(), f.panel_cols) * f.panel_cols + f.strip_rows) * padded;
+        slot = ceil_div(floats * sizeof(float), storage::alignment) * storage::alignment;
+    }
 };
 
-// Bytes that a piece needs to be multiplied fast: those of dense_matmul.
-inline std::size_t piece_bytes(isa target, batch_product const& p) noexcept {
-    if (p.w_rows == batch_axis::k || p.x.first.type != dtype::f32) return 0;
-    auto const f = dense_functions_of<float>(target);
-    if (p.m() < f.lanes) return 0;
-    std::size_t const padded = ceil_div(p.k(), f.line) * f.line,
-                      bytes = (ceil_div(p.m(), f.panel_cols) * f.panel_cols + f.strip_rows) * padded * sizeof(float);
-    return ceil_div(bytes, storage::alignment) * storage::alignment;
-}
-
 // Precondition: check(p), K > 0.
-inline void multiply_piece(isa target, batch_product const& p, std::size_t piece, fixed_memory memory) noexcept {
-    batch_pieces const pieces(p);
+inline void multiply_piece(isa target, batch_product const& p, batch_pieces const& pieces, std::size_t piece,
+                           fixed_memory memory) noexcept {
     auto const b = p.at(piece / pieces.of_matrix);
     auto const x = p.x[b], w = p.w[b];
     auto const y = p.y[b].as<float>();
@@ -78,34 +88,37 @@ inline void multiply_piece(isa target, batch_product const& p, std::size_t piece
     visit_element(w.type, [&]<class W>(W) {
         if constexpr (FloatStorage<W>) {
             auto const values = w.template as<W>();
-            if (pieces.by_rows) return matmul_by_columns(target, x.as<float>(), values, y, {begin, end});
+            auto const f = column_functions_of<W>(target);
+            if (pieces.by_rows) return f.by_columns(x.as<float>(), values, y, {begin, end});
+            matrix_view<W const> const part(values.row(begin), end - begin, x.cols, w.stride);
+            matrix_view<float> const to(y.data + begin, y.rows, end - begin, y.stride);
+            if (pieces.packs_columns && memory.size != 0)
+                return f.by_packed_columns(x.as<float>(), part, to, reinterpret_cast<float*>(memory.data));
             auto const here = [](std::size_t n, auto const& task) {
                 for (std::size_t i = 0; i != n; ++i) task(i);
             };
-            dense_matmul(target, x.as<float>(), matrix_view<W const>(values.row(begin), end - begin, x.cols, w.stride),
-                         matrix_view<float>(y.data + begin, y.rows, end - begin, y.stride), 1, here,
-                         memory_ref(&memory));
+            dense_matmul(target, x.as<float>(), part, to, 1, here, memory_ref(&memory));
         }
     });
 }
 
 }  // namespace detail
 
-// run(n, task) runs tasks 0 .. n - 1, `concurrency` of them at once. Workspace: with that many slots of it, the one of
-// dense_matmul each; without memory for it the product is slower. Precondition: check(p), y overlaps no operand.
+// run(n, task) runs tasks 0 .. n - 1, `concurrency` of them at once. Workspace: for each of them the columns of some rows
+// of w, or, where K is long, what dense_matmul needs; without memory for it the product is slower. Precondition: check(p), y overlaps no operand.
 template <class Run>
 void batch_matmul(isa target, batch_product const& p, std::size_t concurrency, Run const& run,
                   memory_ref memory) noexcept {
     if (p.k() == 0) return matmul_reference(p);
-    detail::batch_pieces const pieces(p);
-    std::size_t const tasks = pieces.all < concurrency ? pieces.all : concurrency,
-                      slot = detail::piece_bytes(target, p), bytes = tasks * slot;
+    detail::batch_pieces const pieces(target, p);
+    std::size_t const tasks = pieces.all < concurrency ? pieces.all : concurrency, slot = pieces.slot,
+                      bytes = tasks * slot;
     auto* const workspace = bytes == 0 ? nullptr : static_cast<std::byte*>(memory.allocate(bytes, storage::alignment));
     run(tasks, [&](std::size_t t) {
         detail::fixed_memory const mine{workspace + (workspace == nullptr ? 0 : t * slot),
                                         workspace == nullptr ? 0 : slot};
         for (std::size_t i = pieces.all * t / tasks; i != pieces.all * (t + 1) / tasks; ++i)
-            detail::multiply_piece(target, p, i, mine);
+            detail::multiply_piece(target, p, pieces, i, mine);
     });
     if (workspace != nullptr) memory.deallocate(workspace, bytes, storage::alignment);
 }

@@ -2,7 +2,9 @@
 // packed or transposed. Each y[m][n] is summed with k ascending, whatever the tile.
 //     sum[m][v] += x[m][k] * w[k][n0 + v * lanes ..)        V vectors of columns, M rows
 
-inline constexpr std::size_t column_tile_rows = lanes == 16 ? 6 : 2, column_tile_vectors = 4;
+inline constexpr std::size_t column_tile_rows = lanes == 16 ? 6 : 2, column_tile_vectors = 4,
+                             column_tile_width = column_tile_vectors * lanes;
+inline constexpr std::size_t rows_ahead = 16;  // of w, that are prefetched where nothing but memory takes time
 
 // `last`: columns of the last vector.
 template <std::size_t M, std::size_t V, class W>
@@ -22,6 +24,10 @@ inline void column_tile(matrix_view<float const> x, matrix_view<W const> w, matr
 #pragma GCC unroll 4
         for (std::size_t v = 0; v != V; ++v)
             part[v] = V == 1 && last != lanes ? load_weights(row, last) : load_weights(row + v * lanes);
+        if (M == 1 && x.cols - k > rows_ahead)
+#pragma GCC unroll 4
+            for (std::size_t line = 0; line < V * lanes * sizeof(W); line += 64)
+                prefetch(reinterpret_cast<std::byte const*>(row + rows_ahead * w.stride) + line);
 #pragma GCC unroll 8
         for (std::size_t m = 0; m != M; ++m) {
             vf const a = broadcast(xs[m][k]);
@@ -39,10 +45,28 @@ inline void column_tile(matrix_view<float const> x, matrix_view<W const> w, matr
 template <std::size_t M, class W>
 inline void column_tiles(matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y,
                          std::size_t m) noexcept {
-    constexpr std::size_t columns = column_tile_vectors * lanes;
     std::size_t n = 0;
-    for (; y.cols - n >= columns; n += columns) column_tile<M, column_tile_vectors>(x, w, y, m, n, lanes);
+    for (; y.cols - n >= column_tile_width; n += column_tile_width) column_tile<M, column_tile_vectors>(x, w, y, m, n, lanes);
     for (; n < y.cols; n += lanes) column_tile<M, 1>(x, w, y, m, n, y.cols - n < lanes ? y.cols - n : lanes);
+}
+
+// Rows n0 .. of w (N, K) as column_tile_width columns: out[K][column_tile_width], those beyond its end zero.
+template <class W>
+inline void pack_columns(matrix_view<W const> w, std::size_t n0, float* out) noexcept {
+    for (std::size_t part = 0; part != column_tile_width; part += lanes)
+        for (std::size_t k = 0; k < w.cols; k += lanes) {
+            std::size_t const left = w.cols - k < lanes ? w.cols - k : lanes;
+            vf v[lanes];
+            for (std::size_t r = 0; r != lanes; ++r) {
+                std::size_t const n = n0 + part + r;
+                v[r] = n >= w.rows     ? vf{}
+                       : left == lanes ? load_weights(w.row(n) + k)
+                                       : load_weights(w.row(n) + k, left);
+            }
+            transpose(v);
+            for (std::size_t j = 0; j != left; ++j)
+                __builtin_memcpy(out + (k + j) * column_tile_width + part, &v[j], sizeof(vf));
+        }
 }
 
 // Rows [begin, end) of y.
@@ -53,4 +77,16 @@ void matmul_by_columns(matrix_view<float const> x, matrix_view<W const> w, matri
     for (; rows.end - m >= column_tile_rows; m += column_tile_rows) column_tiles<column_tile_rows>(x, w, y, m);
     for (; rows.end - m >= 2; m += 2) column_tiles<2>(x, w, y, m);
     if (m != rows.end) column_tiles<1>(x, w, y, m);
+}
+
+// y = x * w^T with w (N, K): its rows become columns, as many at a time as the first cache holds. Workspace: those.
+template <class W>
+void matmul_by_packed_columns(matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y,
+                              float* columns) noexcept {
+    for (std::size_t n = 0; n < y.cols; n += column_tile_width) {
+        std::size_t const count = y.cols - n < column_tile_width ? y.cols - n : column_tile_width;
+        pack_columns(w, n, columns);
+        matmul_by_columns(x, matrix_view<float const>(columns, x.cols, count, column_tile_width),
+                          matrix_view<float>(y.data + n, y.rows, count, y.stride), row_range{0, y.rows});
+    }
 }
