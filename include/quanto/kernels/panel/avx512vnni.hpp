@@ -176,6 +176,8 @@ void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0,
     }
 }
 
+#include <quanto/kernels/panel/avx512vnni_row.inl>
+
 // The rows of the tiles that `m` rows are cut into evenly, and their kernel. With more rows a line of w serves more
 // operations; but the float operations after each group hide behind those of the next only while they are few.
 template <std::size_t Fields, std::size_t D>
@@ -189,7 +191,10 @@ template <std::size_t Fields, std::size_t D>
 tile_kernel kernel_of(std::size_t rows) noexcept {
     switch (rows) {
         case 1:
-            return multiply_tile<Fields, D, 1>;
+            if constexpr (Fields != 1 && D == 3)
+                return multiply_one_row<Fields>;
+            else
+                return multiply_tile<Fields, D, 1>;
         case 2:
             return multiply_tile<Fields, D, 2>;
         case 3:
