@@ -19,7 +19,7 @@ QUANTO_INLINE void load_values(void const* p, float scale, std::size_t count, fl
     T from[N] = {};
     if (count == N)
         __builtin_memcpy(static_cast<void*>(from), p, sizeof from);
-    else
+    else if (count < N)  // so much g++ has to be told
         __builtin_memcpy(static_cast<void*>(from), p, count * sizeof(T));
     for (std::size_t i = 0; i != N; ++i)
         if constexpr (CodeElement<T>)
@@ -40,7 +40,7 @@ QUANTO_INLINE void store_values(float const (&v)[N], float scale, std::size_t co
     }
     if (count == N)
         __builtin_memcpy(p, to, sizeof to);
-    else
+    else if (count < N)
         __builtin_memcpy(p, to, count * sizeof(T));
 }
 
