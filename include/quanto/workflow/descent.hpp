@@ -60,7 +60,11 @@ inline void square_roots(float const* x, std::size_t n, float* y) noexcept {
     for (; i + 4 <= n; i += 4) {
         four v;
         __builtin_memcpy(&v, x + i, sizeof v);
+#if __has_builtin(__builtin_elementwise_sqrt)
+        v = __builtin_elementwise_sqrt(v);
+#else
         v = __builtin_ia32_sqrtps(v);
+#endif
         __builtin_memcpy(y + i, &v, sizeof v);
     }
 #endif
