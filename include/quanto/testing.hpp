@@ -1,7 +1,8 @@
 // For the tests of backends and kernels, without a test framework:
 //     check_backend_conformance(b)  every product of a backend against the definition: all qtypes, groups, ragged
 //                                   shapes, a sample of all N and K up to 257, strides, zero points, 16-bit scales, and
-//                                   codes at the ends of their range. The error names the first case that fails.
+//                                   codes at the ends of their range; of a BatchingBackend also batches. The error
+//                                   names the first case that fails.
 //     matmul_bound(K, magnitude)    what f32 accumulation in any order may be off by, plus the roundings of the weight:
 //                                   (K + 4) * 2^-24 * magnitude, magnitude = sum_k |x| * (|code * scale| + |shift|)
 //     test_values(rows, cols, seed) deterministic values: mostly in -1 .. 1, some of them -0, subnormal, outliers
@@ -174,6 +175,50 @@ result<success> check_extremes(B const& backend, std::size_t n, std::size_t k) {
         }
     return success{};
 }
+
+// Three heads in the rows of one tensor, each w shared by them all: floats within the bound, int8 exact.
+template <BatchingBackend B, class X, class W>
+result<success> check_batch(B const& backend, std::size_t m, std::size_t n, std::size_t k, batch_axis axis) {
+    constexpr std::size_t heads = 3;
+    bool const by_n = axis == batch_axis::n;
+    auto const fill = [](auto tensor, std::uint32_t seed) {
+        generator g(seed);
+        for (auto& v : tensor.view())
+            if constexpr (std::is_same_v<X, std::int8_t>)
+                v = static_cast<X>(static_cast<int>(g.bits() & 0xffu) - 128);
+            else
+                v = static_cast<std::remove_reference_t<decltype(v)>>(g.value());
+        return tensor;
+    };
+    auto const x = fill(Tensor<X>(m, heads * k), 1);
+    auto const w = fill(Tensor<W>(by_n ? n : k, by_n ? k : n), 2);
+    Tensor<float> y(m, heads * n), expected(m, heads * n);
+    matrix_view<X const> const first(x.data(), m, k, heads * k);
+    batch_product p{{1, 1, heads}, {}, {}, {matrix_view<float>(y.data(), m, n, heads * n), {0, 0, n}}, axis};
+    if constexpr (std::is_same_v<X, std::int8_t>)
+        p.x = {{first, 0.037f}, {0, 0, k}}, p.w = {{w, 0.02f}, {}};
+    else
+        p.x = {first, {0, 0, k}}, p.w = {w, {}};
+    if (auto ok = backend.matmul(p, memory_ref()); !ok) return ok;
+    if constexpr (!std::is_same_v<X, std::int8_t>) {
+        for (std::size_t h = 0; h != heads; ++h) {
+            matrix_view<X const> const of_head(x.data() + h * k, m, k, heads * k);
+            auto const value = [&](std::size_t r, std::size_t c) {
+                return static_cast<float>(by_n ? w[r * k + c] : w[c * n + r]);
+            };
+            auto ok = compare(name(dtype_of<W>), 0, of_head,
+                              matrix_view<float const>(y.data() + h * n, m, n, heads * n), value,
+                              [&](std::size_t r, std::size_t c) { return static_cast<double>(absolute(value(r, c))); });
+            if (!ok) return ok;
+        }
+    } else {
+        p.y.first.data = expected.data();
+        matmul_reference(p);
+        for (std::size_t i = 0; i != y.size(); ++i)
+            if (y[i] != expected[i]) return disagreement("int8, a batch", m, n, k, 0, "element ", i, " is not exact");
+    }
+    return success{};
+}
 }  // namespace detail
 
 template <Backend B>
@@ -194,6 +239,19 @@ result<success> check_backend_conformance(B const& backend) {
             });
         }
     }
+    if constexpr (BatchingBackend<B>)
+        for (auto const& [n, k] : test_shapes)
+            for (std::size_t const m : test_batches) {
+                std::size_t const rows = n, cols = k;
+                also([&] {
+                    return detail::check_batch<B, std::int8_t, std::int8_t>(backend, m, rows, cols, batch_axis::n);
+                });
+                for (auto const axis : {batch_axis::n, batch_axis::k}) {
+                    also([&] { return detail::check_batch<B, float, float>(backend, m, rows, cols, axis); });
+                    also([&] { return detail::check_batch<B, float, float16>(backend, m, rows, cols, axis); });
+                    also([&] { return detail::check_batch<B, float, bfloat16>(backend, m, rows, cols, axis); });
+                }
+            }
     generator g(7);
     for (std::size_t i = 0; i != test_samples; ++i) {
         std::size_t const n = 1 + g.bits() % 257, k = 1 + g.bits() % 257, rows = test_batches[i % 7];
