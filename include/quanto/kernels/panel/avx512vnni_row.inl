@@ -12,7 +12,7 @@ QUANTO_INLINE void fetch(std::byte const* x, std::size_t bytes) noexcept {
 
 template <std::size_t Fields, dtype Scale>
 void multiply_row(tile_product const& p, std::byte const* tile, std::size_t m0, panel_range range) noexcept {
-    constexpr std::size_t sums = 2, step = 12 * Fields, at_once = 8;
+    constexpr std::size_t sums = 2, step = 12 * Fields, at_once = 16;
     std::byte const* const x_end = tile + p.x.digit_bytes(1);
     std::size_t const words = p.x.words_per_block(1), header_bytes = p.header_bytes, shift_offset = p.shift_offset,
                       block_lines = p.x.block_lines;
