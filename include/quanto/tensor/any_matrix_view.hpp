@@ -57,7 +57,6 @@ struct any_matrix_view {
                                                                           std::size_t c, float s) noexcept
         : any_matrix_view(codes, code_dtype(t), r, c, c, s) {}
 
-    constexpr bool has_codes() const noexcept { return !is_float_storage(type); }
     Void* at(std::size_t r, std::size_t c) const noexcept {
         using byte = std::conditional_t<std::is_const_v<Void>, std::byte const, std::byte>;
         return static_cast<byte*>(data) + (r * stride + c) * size_of(type);
