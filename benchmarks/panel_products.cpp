@@ -115,6 +115,10 @@ void add_panel_products(table& t) {
     add.operator()<qint4>("GEMM W4 g128 x f32", small, 128, input::f32, fma_f32, 1.05);
     add.operator()<qfloat8_e4m3fn>("GEMM e4m3fn x f32", large, 0, input::f32, fma_f32, 0.88);
     add.operator()<qfloat8_e4m3fn>("GEMM e4m3fn x f32", small, 0, input::f32, fma_f32, 0);
+    add.operator()<qfloat8_e4m3fn>("GEMM e4m3fn x bf16", large, 0, input::bf16, dot_bf16, 0.80);
+    add.operator()<qfloat8_e4m3fnuz>("GEMM e4m3fnuz x bf16", large, 0, input::bf16, dot_bf16, 0.80);
+    add.operator()<qfloat8_e5m2>("GEMM e5m2 x bf16", large, 0, input::bf16, dot_bf16, 0.80);
+    add.operator()<qfloat8_e4m3fn>("GEMM e4m3fn x bf16", small, 0, input::bf16, dot_bf16, 0);
 
     // x of other types: as above, and what its conversion costs.
     add.operator()<qint4>("GEMV W4 g128 x bf16", gemv, 128, input::bf16, read_dram, 0.90);
@@ -153,6 +157,7 @@ void add_panel_products(table& t) {
     add.two_threads<qint4>("GEMM W4A8 g128", large, 128, input::int8, dot_int8, 0.90 * 0.9);
     add.two_threads<qint4>("GEMM W4 g128 x f32", large, 128, input::f32, fma_f32, 1.20 * 0.9);
     add.two_threads<qfloat8_e4m3fn>("GEMM e4m3fn x f32", large, 0, input::f32, fma_f32, 0.88 * 0.9);
+    add.two_threads<qfloat8_e4m3fn>("GEMM e4m3fn x bf16", large, 0, input::bf16, dot_bf16, 0.80 * 0.9);
 }
 
 }  // namespace benchmarks

@@ -118,6 +118,25 @@ inline bool detect_vnni() noexcept {
 }
 #endif
 
+// The same of the dot products of bfloat16, and permutations of bytes.
+#if defined(QUANTO_STATIC_ISA)
+constexpr bool detect_bf16() noexcept {
+#if defined(__AVX512BF16__) && defined(__AVX512VBMI__)
+    return detect_vnni();
+#else
+    return false;
+#endif
+}
+#else
+inline bool detect_bf16() noexcept {
+#if QUANTO_TARGETS_X86
+    return detect_vnni() && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vbmi");
+#else
+    return false;
+#endif
+}
+#endif
+
 // NEON's products of bytes: dot, of four and four (sdot, an extension of Armv8.2); i8mm, of 2 x 8 and 8 x 2, too
 // (usmmla, of Armv8.6). What an operating system does not tell, the unit's flags do.
 enum class neon_bytes : std::uint8_t { none, dot, i8mm };
@@ -144,12 +163,13 @@ constexpr neon_bytes capped(neon_bytes best, std::string_view cap) noexcept {
     return limit < best ? limit : best;
 }
 
-// An instruction set, and why it is this one. vnni: that is avx512, and detect_vnni().
+// An instruction set, and why it is this one. vnni, bf16: that is avx512, and detect_vnni(), detect_bf16().
 struct isa_choice {
     isa target;
     std::string_view reason;
     bool vnni = false;
     neon_bytes neon = neon_bytes::none;
+    bool bf16 = false;
 };
 
 // Cost: looks at the processor's features and at the environment, some 100 ns.
@@ -157,7 +177,8 @@ inline isa_choice choose_isa(std::string_view force = {}) noexcept {
     isa const best = detect_isa();
     neon_bytes const best_neon = detect_neon_bytes();
     if constexpr (static_isa)
-        return {best, "the flags that this unit is compiled with (QUANTO_STATIC_ISA)", detect_vnni(), best_neon};
+        return {best, "the flags that this unit is compiled with (QUANTO_STATIC_ISA)", detect_vnni(), best_neon,
+                detect_bf16()};
     char const* const variable = std::getenv("QUANTO_ISA");
     std::string_view const environment = variable == nullptr ? "" : variable;
     isa const allowed = capped(best, environment), target = capped(allowed, force);
@@ -166,7 +187,7 @@ inline isa_choice choose_isa(std::string_view force = {}) noexcept {
             target < allowed || neon < allowed_neon ? "capped by cpu_options::force_isa"
             : target < best || neon < best_neon     ? "capped by QUANTO_ISA in the environment"
                                                     : "the best instruction set of this processor",
-            target == isa::avx512 && detect_vnni(), neon};
+            target == isa::avx512 && detect_vnni(), neon, target == isa::avx512 && detect_bf16()};
 }
 
 }  // namespace quanto::inline v0

@@ -32,6 +32,7 @@ QUANTO_INTRINSICS_END
 #define QUANTO_AVX2 "avx2,fma,f16c"
 #define QUANTO_AVX512 QUANTO_AVX2 ",avx512f,avx512bw"
 #define QUANTO_AVX512VNNI QUANTO_AVX512 ",avx512dq,avx512vl,avx512vnni"
+#define QUANTO_AVX512BF16 QUANTO_AVX512VNNI ",avx512vbmi,avx512bf16"
 #if defined(__clang__)
 #define QUANTO_NEON_DOT "dotprod"
 #define QUANTO_NEON_I8MM "dotprod,i8mm"

@@ -14,7 +14,16 @@ namespace quanto::inline v0 {
 
 // What a product reads of x. dynamic_int8: floats or float8 codes, rounded to int8.
 enum class product_input : std::uint8_t { f32, f16, bf16, float8, int8, dynamic_int8 };
-enum class panel_kernel : std::uint8_t { definition, portable, avx2, avx512, avx512vnni, neon_dot, neon_i8mm };
+enum class panel_kernel : std::uint8_t {
+    definition,
+    portable,
+    avx2,
+    avx512,
+    avx512vnni,
+    avx512bf16,
+    neon_dot,
+    neon_i8mm
+};
 
 struct panel_choice {
     panel_kernel kernel;
@@ -38,6 +47,8 @@ constexpr std::string_view name(panel_kernel k) noexcept {
             return "avx512";
         case panel_kernel::avx512vnni:
             return "avx512vnni";
+        case panel_kernel::avx512bf16:
+            return "avx512bf16";
         case panel_kernel::neon_dot:
             return "neon_dot";
         case panel_kernel::neon_i8mm:
@@ -97,6 +108,8 @@ inline panel_choice choose_panel_kernel(isa_choice const& target, panels const& 
     if (target.neon == neon_bytes::dot) return take.template operator()<panel_kernel::neon_dot>(target.reason);
     if (!w.type().is_floating_point() && target.vnni)
         return take.template operator()<panel_kernel::avx512vnni>(target.reason);
+    if (w.type().is_floating_point() && target.bf16 && input == product_input::bf16)
+        return take.template operator()<panel_kernel::avx512bf16>(target.reason);
     if (w.type().is_floating_point() && target.target == isa::avx512)
         return take.template operator()<panel_kernel::avx512>(target.reason);
     return take.template operator()<panel_kernel::avx2>(target.reason);

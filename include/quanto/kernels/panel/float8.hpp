@@ -1,5 +1,6 @@
-// Products of float8 panels (float8.inl) for AVX2 and AVX-512: multiply_float8<Q>(isa, operands, split).
-// |error of y[m][n]| <= (K + 4) * 2^-24 * sum_k |x[m][k]| * |code * scale|, before the activation.
+// Products of float8 panels for AVX2 and AVX-512: multiply_float8<Q>(isa, operands, split), with x of float or bfloat16.
+//     |error of y[m][n]| <= (K + 4) * 2^-24 * sum_k |x[m][k]| * |code * scale| + sum_k lost * ((|code| + 1) * scale + 1)
+// before the activation; lost: 2^-149 of the largest |x[m][k]|, of bfloat16 2^-125.
 #pragma once
 
 #include <cstddef>
@@ -34,30 +35,52 @@ namespace avx512 {
 #undef QUANTO_KERNEL_BYTES
 QUANTO_TARGET_END
 
-// The functions of float8.inl and float8_tile.inl for one instruction set.
-struct float8_functions {
-    using dot = void (*)(panel_operands<float> const&, float const*, std::size_t, float const*, panel_range) noexcept;
-    using kernel = void (*)(panel_operands<float> const&, float const*, float const*, std::size_t, std::size_t,
-                            panel_range) noexcept;
+QUANTO_TARGET_BEGIN(QUANTO_AVX512BF16)
+namespace avx512bf16 {
+using namespace avx512;
 
-    float (*pack_dot_row)(panel_layout const&, float const*, float*) noexcept;
-    dot dots[4];
+#include <quanto/kernels/panel/float8_bf16.inl>
+//
+#include <quanto/kernels/panel/float8_tile.inl>
+}  // namespace avx512bf16
+QUANTO_TARGET_END
+
+// The functions of the files above for one instruction set, and x of T. dots: of 1, 2 .. rows; more rows go in tiles.
+template <class T>
+struct float8_functions {
+    using dot = void (*)(panel_operands<T> const&, float const*, std::size_t, float const*, panel_range) noexcept;
+    using tile = void (*)(panel_operands<T> const&, float const*, float const*, std::size_t, std::size_t,
+                          panel_range) noexcept;
+
     std::size_t most_rows;
     std::size_t (*rows_of_tile)(std::size_t) noexcept;
-    void (*pack_tile)(panel_layout const&, matrix_view<float const>, std::size_t, std::size_t, std::size_t, float*,
+    void (*pack_tile)(panel_layout const&, matrix_view<T const>, std::size_t, std::size_t, std::size_t, float*,
                       float*) noexcept;
-    kernel (*kernel_of)(std::size_t) noexcept;
+    tile (*kernel_of)(std::size_t) noexcept;
+    std::size_t few_rows = 0;
+    float (*pack_dot_row)(panel_layout const&, T const*, float*) noexcept = nullptr;
+    dot dots[4] = {};
 };
 
-#define QUANTO_FLOAT8_FUNCTIONS(i)                                                                                     \
-    float8_functions {                                                                                                 \
-        &i::pack_dot_row<Q>, {&i::float8_dot<Q, 1>, &i::float8_dot<Q, 2>, &i::float8_dot<Q, 3>, &i::float8_dot<Q, 4>}, \
-            i::most_rows, &i::rows_of_tile, &i::pack_tile<Q>, &i::kernel_of<Q>                                         \
-    }
+#define QUANTO_FLOAT8_TILES(i, step) \
+    i::most_rows, &i::rows_of_tile<i::step>, &i::pack_tile<i::step>, &i::kernel_of<i::step>
+#define QUANTO_FLOAT8_DOTS(i) \
+    4, &i::pack_dot_row<Q>, { &i::float8_dot<Q, 1>, &i::float8_dot<Q, 2>, &i::float8_dot<Q, 3>, &i::float8_dot<Q, 4> }
+template <QType Q, class T>
+float8_functions<T> float8_functions_of([[maybe_unused]] isa target) noexcept {
+    if constexpr (std::is_same_v<T, bfloat16>)
+        return {QUANTO_FLOAT8_TILES(avx512bf16, bf16_step<Q>)};
+    else if (target == isa::avx512)
+        return {QUANTO_FLOAT8_TILES(avx512, f32_step<Q>), QUANTO_FLOAT8_DOTS(avx512)};
+    else
+        return {QUANTO_FLOAT8_TILES(avx2, f32_step<Q>), QUANTO_FLOAT8_DOTS(avx2)};
+}
+#undef QUANTO_FLOAT8_DOTS
+#undef QUANTO_FLOAT8_TILES
 
 // Rows of x whose factor says that they may not be summed.
-template <QType Q, class Split>
-void multiply_rest_by_definition(panel_operands<float> const& o, float const* factors, std::size_t m0, std::size_t rows,
+template <QType Q, class T, class Split>
+void multiply_rest_by_definition(panel_operands<T> const& o, float const* factors, std::size_t m0, std::size_t rows,
                                  Split const& split) noexcept {
     for (std::size_t m = 0; m != rows; ++m)
         if (!(factors[m] < not_summable))
@@ -66,21 +89,22 @@ void multiply_rest_by_definition(panel_operands<float> const& o, float const* fa
             });
 }
 
-template <QType Q, class Split>
-result<success> multiply_float8(isa target, panel_operands<float> const& o, Split const& split) noexcept {
+// x of float; or of bfloat16, where the processor has AVX-512's products of them.
+template <QType Q, class T, class Split>
+result<success> multiply_float8(isa target, panel_operands<T> const& o, Split const& split) noexcept {
     constexpr std::size_t round_bytes = std::size_t{512} << 10;
-    float8_functions const f = target == isa::avx512 ? QUANTO_FLOAT8_FUNCTIONS(avx512) : QUANTO_FLOAT8_FUNCTIONS(avx2);
+    auto const f = float8_functions_of<Q, T>(target);
     panel_layout const& w = o.w.layout();
     std::size_t const rows = o.x.rows, cols = o.x.cols, panel_count = w.panels();
     if (rows == 0 || panel_count == 0) return success{};
-    bool const few = rows <= 4;
-    // Floats of a row, groups padded to whole lines.
-    std::size_t const padded =
-        w.line_cols() * ((w.groups() - 1) * w.lines(w.group) + w.lines(w.size_of_group(w.groups() - 1)));
+    bool const few = rows <= f.few_rows;
+    // Words of a row, groups padded to whole lines.
+    std::size_t const padded = w.line_cols() * sizeof(T) / sizeof(float) *
+                               ((w.groups() - 1) * w.lines(w.group) + w.lines(w.size_of_group(w.groups() - 1)));
     // x goes through the workspace in rounds of tiles that fit a cache, as even as they can be.
     std::size_t const tiles = few ? 1 : ceil_div(rows, f.most_rows),
-                      in_tile = few ? rows : f.rows_of_tile(ceil_div(rows, tiles)),
-                      tile_floats = in_tile * (padded + 1);
+                      in_tile = few ? rows : f.rows_of_tile(ceil_div(rows, tiles)), room = in_tile < 4 ? 4 : in_tile,
+                      tile_floats = room * (padded + 1);
     std::size_t const fitting = round_bytes / (tile_floats * sizeof(float)), whole = fitting == 0 ? 1 : fitting,
                       round = tiles < whole ? tiles : whole;
     std::size_t const bytes = round * tile_floats * sizeof(float);
@@ -88,7 +112,7 @@ result<success> multiply_float8(isa target, panel_operands<float> const& o, Spli
     if (space.data() == nullptr)
         return error(errc::out_of_memory, "matmul: no memory for a workspace of ", bytes, " bytes");
     auto* const x = reinterpret_cast<float*>(space.data());
-    float* const factors = x + round * in_tile * padded;
+    float* const factors = x + round * room * padded;
     if (few) {
         split(1, rows * cols, [&](std::size_t, std::size_t) {
             for (std::size_t m = 0; m != rows; ++m) factors[m] = f.pack_dot_row(w, o.x.row(m), x + m * padded);
@@ -108,10 +132,10 @@ result<success> multiply_float8(isa target, panel_operands<float> const& o, Spli
         split(count, here * cols, [&](std::size_t begin, std::size_t end) {
             for (std::size_t t = begin; t != end; ++t)
                 f.pack_tile(w, o.x, m0 + t * in_tile, valid_rows(t), f.rows_of_tile(valid_rows(t)),
-                            factors + t * in_tile, x + t * in_tile * padded);
+                            factors + t * in_tile, x + t * room * padded);
         });
         auto const multiply = [&](std::size_t t, panel_range range) {
-            f.kernel_of(f.rows_of_tile(valid_rows(t)))(o, x + t * in_tile * padded, factors + t * in_tile,
+            f.kernel_of(f.rows_of_tile(valid_rows(t)))(o, x + t * room * padded, factors + t * in_tile,
                                                        m0 + t * in_tile, valid_rows(t), range);
         };
         // One tile: a range of panels is one stream of memory. More: all tiles meet a panel while the cache has it.
@@ -123,7 +147,6 @@ result<success> multiply_float8(isa target, panel_operands<float> const& o, Spli
     }
     return success{};
 }
-#undef QUANTO_FLOAT8_FUNCTIONS
 
 }  // namespace quanto::inline v0::detail
 

@@ -30,6 +30,31 @@ QUANTO_INLINE void decode_line(std::byte const* p, vf (&four)[4]) noexcept {
 template <QType Q>
 inline constexpr float float8_unit = bit_cast<float>(static_cast<std::uint32_t>(254 - Q::format::bias) << 23);
 
+// x of float in tiles: a word is a number, word t meets byte t of each lane. Fewer rows than least_rows have float8_dot.
+template <QType Q>
+struct f32_step {
+    using value = float;
+    static constexpr std::size_t words = 4, least_rows = lanes == 16 ? 8 : 4;
+    static constexpr float unit = float8_unit<Q>;
+
+    class line {
+    public:
+        QUANTO_INLINE void read(std::byte const* p) noexcept { at_ = p; }
+        template <std::size_t T>
+        QUANTO_INLINE vf word() const noexcept {
+            std::byte const* p = at_;
+            // g++ would keep what two words share, and of 16 registers have none left for a sum.
+            if constexpr (lanes != 16) asm volatile("" : "+r"(p));
+            return decode_byte<Q, T>(p);
+        }
+
+    private:
+        std::byte const* at_;
+    };
+    QUANTO_INLINE static void join(portable::vf (&)[4]) noexcept {}
+    QUANTO_INLINE static vf add_product(float const* x, vf code, vf sum) noexcept { return multiply_add(x, code, sum); }
+};
+
 // Part h of the 16 scales of a header.
 QUANTO_INLINE vf load_scales(dtype type, std::byte const* header, std::size_t h) noexcept {
     if (type == dtype::f32) return load_f32(header + h * sizeof(vf));
@@ -45,6 +70,11 @@ inline float largest_magnitude(float const* x, std::size_t n) noexcept {
     for (; n - k >= lanes; k += lanes) {
         vi const v = load_as<vi>(x + k) & magnitude;
         largest = v > largest ? v : largest;
+    }
+    if (n >= lanes) {  // the rest, and some again
+        vi const v = load_as<vi>(x + n - lanes) & magnitude;
+        largest = v > largest ? v : largest;
+        k = n;
     }
     std::int32_t part[lanes], most = 0;
     __builtin_memcpy(part, &largest, sizeof part);
@@ -62,23 +92,31 @@ inline float row_factor(float const* x, std::size_t n) noexcept {
     std::uint32_t const exponent = bit_cast<std::uint32_t>(largest_magnitude(x, n)) & 0x7f80'0000u;
     return bit_cast<float>(exponent == 0 ? 1u << 23 : exponent);
 }
-inline float inverse_of(float factor) noexcept {
-    return bit_cast<float>((254u << 23) - bit_cast<std::uint32_t>(factor));
-}
+// unit / factor as two factors, so that neither step loses a bit. unit: a power of two.
+struct row_scale {
+    float first, second;
+    row_scale(float unit, float factor) noexcept {
+        auto const exponent = [](float v) { return static_cast<int>(bit_cast<std::uint32_t>(v) >> 23); };
+        int const all = exponent(unit) - exponent(factor), half = all / 2;
+        first = bit_cast<float>((127 + half) << 23);
+        second = bit_cast<float>((127 + all - half) << 23);
+    }
+};
 
 // A row of x for float8_dot: group after group, each padded with 0 to whole lines, times float8_unit / factor. Returns
 // the factor.
 template <QType Q>
 inline float pack_dot_row(panel_layout const& layout, float const* x, float* out) noexcept {
-    float const factor = row_factor(x, layout.cols), inverse = inverse_of(factor);
+    float const factor = row_factor(x, layout.cols);
+    row_scale const scale(float8_unit<Q>, factor);
     for (std::size_t g = 0; g != layout.groups(); ++g) {
         std::size_t const size = layout.size_of_group(g), padded = layout.lines(size) * layout.line_cols();
         std::size_t i = 0;
         for (; size - i >= lanes; i += lanes) {
-            vf const v = load_f32(x + i) * inverse * float8_unit<Q>;
+            vf const v = load_f32(x + i) * scale.first * scale.second;
             __builtin_memcpy(out + i, &v, sizeof v);
         }
-        for (; i != size; ++i) out[i] = x[i] * inverse * float8_unit<Q>;
+        for (; i != size; ++i) out[i] = x[i] * scale.first * scale.second;
         for (; i != padded; ++i) out[i] = 0.0f;
         x += size;
         out += padded;
@@ -87,8 +125,8 @@ inline float pack_dot_row(panel_layout const& layout, float const* x, float* out
 }
 
 // y(m, n ..) = the finished v, as far as y goes.
-__attribute__((noinline)) inline void finish(panel_operands<float> const& o, vf v, std::size_t m,
-                                             std::size_t n) noexcept {
+template <class T>
+__attribute__((noinline)) void finish(panel_operands<T> const& o, vf v, std::size_t m, std::size_t n) noexcept {
     if (n >= o.y.cols) return;
     float part[lanes];
     __builtin_memcpy(part, &v, sizeof part);

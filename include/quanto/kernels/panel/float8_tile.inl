@@ -1,114 +1,121 @@
-// Tiles of x times float8 panels, included by float8.hpp after float8.inl, once per instruction set. Lanes are rows of
-// w, decoded in registers for all rows of a tile, whose sums stay in registers over a group:
-//     tile    R rows of x: [k][R], groups padded with 0 to whole lines, each row times float8_unit / its factor
+// Tiles of x times float8 panels, included by float8.hpp once per instruction set. Lanes are rows of w, decoded in
+// registers for all rows of a tile, whose sums stay in registers over a group. A Step (f32_step in float8.inl, bf16_step)
+// says what x is: a line of codes becomes Step::words vectors, each multiplied with a word of x.
+//     tile    R rows of x: [line][word][R], groups padded with 0 to whole lines, each row times Step::unit / its factor
 //     sum[r] += tile[k][r] * code[k],    total[r] += scale * sum[r] per group,    y[r] = total[r] * factor[r]
 
 inline constexpr std::size_t tile_parts = lanes == 16 ? 1 : 2;        // vectors of a line that a tile meets at once
 inline constexpr std::size_t most_rows = tile_rows * 2 / tile_parts;  // these and their sums fill the registers
-inline constexpr std::size_t least_rows = most_rows == 24 ? 8 : 4;
 
 // R of the tile that takes m rows of x, m <= most_rows.
+template <class Step>
 constexpr std::size_t rows_of_tile(std::size_t m) noexcept {
-    std::size_t const fours = ceil_div(m, 4) * 4;
-    return fours < least_rows ? least_rows : fours < most_rows ? fours : most_rows;
+    if (m < Step::least_rows) return Step::least_rows;
+    std::size_t const rounded = m <= 2 ? m : ceil_div(m, 4) * 4;
+    return rounded < most_rows ? rounded : most_rows;
 }
+// Rows that it has room for: they are packed four at a time.
+constexpr std::size_t stride_of_tile(std::size_t R) noexcept { return R < 4 ? 4 : R; }
 
-// The next n <= 4 elements of four rows, scaled, to out + k * stride.
-template <bool Whole>
-QUANTO_INLINE void pack_quad(float const* (&rows)[4], portable::vf const (&inverse)[4], float unit, std::size_t n,
-                             float* out, std::size_t stride) noexcept {
-    portable::vf v[4];
-#pragma GCC unroll 4
-    for (std::size_t i = 0; i != 4; ++i) {
-        if constexpr (Whole)
-            v[i] = portable::load_f32(rows[i]);
-        else
-            v[i] = portable::load_weights(rows[i], n);
-        v[i] = v[i] * inverse[i] * unit;
-        rows[i] += n;
-    }
-    portable::transpose(v);
-#pragma GCC unroll 4
-    for (std::size_t k = 0; k != 4; ++k) __builtin_memcpy(out + k * stride, &v[k], sizeof v[k]);
-}
-
-// Rows m0 .. m0 + valid of x as a tile of R; the others repeat the last one.
-template <QType Q>
-void pack_tile(panel_layout const& layout, matrix_view<float const> x, std::size_t m0, std::size_t valid, std::size_t R,
-               float* factors, float* tile) noexcept {
+// Rows m0 .. m0 + valid of x as a tile; what it has room for beyond them repeats the last one.
+template <class Step>
+void pack_tile(panel_layout const& layout, matrix_view<typename Step::value const> x, std::size_t m0, std::size_t valid,
+               std::size_t R, float* factors, float* tile) noexcept {
+    std::size_t const stride = stride_of_tile(R);
     for (std::size_t m = 0; m != valid; ++m) factors[m] = row_factor(x.row(m0 + m), x.cols);
-    for (std::size_t next = 0; next < R; next += 4) {
-        std::size_t const r = next < R - 4 ? next : R - 4;
-        float const* rows[4];
-        portable::vf inverse[4];
+    for (std::size_t next = 0; next < stride; next += 4) {
+        std::size_t const r = next < stride - 4 ? next : stride - 4;
+        typename Step::value const* rows[4];
+        portable::vf first[4], second[4];
 #pragma GCC unroll 4
         for (std::size_t i = 0; i != 4; ++i) {
             std::size_t const m = r + i < valid ? r + i : valid - 1;
             rows[i] = x.row(m0 + m);
-            inverse[i] = portable::broadcast(inverse_of(factors[m]));
+            row_scale const scale(Step::unit, factors[m]);
+            first[i] = portable::broadcast(scale.first);
+            second[i] = portable::broadcast(scale.second);
         }
         float* out = tile + r;
+        auto const pack = [&](auto whole, std::size_t n) __attribute__((always_inline)) {
+            portable::vf v[4];
+#pragma GCC unroll 4
+            for (std::size_t i = 0; i != 4; ++i) {
+                if constexpr (whole)
+                    v[i] = portable::load_weights(rows[i]);
+                else
+                    v[i] = portable::load_weights(rows[i], n);
+                v[i] = v[i] * first[i] * second[i];
+                rows[i] += n;
+            }
+            portable::transpose(v);
+            Step::join(v);
+#pragma GCC unroll 4
+            for (std::size_t i = 0; i != Step::words; ++i, out += stride) __builtin_memcpy(out, &v[i], sizeof v[i]);
+        };
         for (std::size_t g = 0; g != layout.groups(); ++g) {
             std::size_t left = layout.size_of_group(g);
-            for (; left >= 4; left -= 4, out += 4 * R) pack_quad<true>(rows, inverse, float8_unit<Q>, 4, out, R);
-            if (left != 0) {
-                pack_quad<false>(rows, inverse, float8_unit<Q>, left, out, R);
-                out += 4 * R;
-            }
+            for (; left >= 4; left -= 4) pack(std::true_type{}, 4);
+            if (left != 0) pack(std::false_type{}, left);
         }
     }
 }
 
 // A tile times panels: rows m0 .. m0 + valid of y.
-template <QType Q, std::size_t R>
-void float8_tile(panel_operands<float> const& o, float const* tile, float const* factors, std::size_t m0,
+template <class Step, std::size_t R>
+void float8_tile(panel_operands<typename Step::value> const& o, float const* tile, float const* factors, std::size_t m0,
                  std::size_t valid, panel_range range) noexcept {
     panel_layout const& layout = o.w.layout();
     std::size_t const groups = layout.groups(), header_bytes = layout.header_bytes();
+    constexpr std::size_t stride = stride_of_tile(R), sums = R * tile_parts <= 4 ? 2 : 1;  // for the latency of a sum
     for (std::size_t panel = range.begin; panel != range.end; ++panel)
         for (std::size_t h = 0; h != line_parts; h += tile_parts) {
             std::byte const* w = o.w.bytes().data() + panel * layout.panel_bytes();
             float const* x = tile;
             vf total[R][tile_parts] = {};
             for (std::size_t g = 0; g != groups; ++g) {
-                vf scale[tile_parts], sum[R][tile_parts];
+                vf scale[tile_parts], sum[R][tile_parts][sums];
 #pragma GCC unroll 2
                 for (std::size_t v = 0; v != tile_parts; ++v) scale[v] = load_scales(layout.scale_type, w, h + v);
 #pragma GCC unroll 24
                 for (std::size_t r = 0; r != R; ++r)
 #pragma GCC unroll 2
-                    for (std::size_t v = 0; v != tile_parts; ++v) sum[r][v] = vf{};
+                    for (std::size_t v = 0; v != tile_parts; ++v)
+#pragma GCC unroll 2
+                        for (std::size_t i = 0; i != sums; ++i) sum[r][v][i] = vf{};
                 w += header_bytes;
                 for (std::size_t left = layout.lines(layout.size_of_group(g)); left != 0;
-                     --left, w += panel_layout::line_bytes, x += 4 * R) {
-                    auto const step = [&]<std::size_t T>() __attribute__((always_inline)) {
-                        vf code[tile_parts];
-                        // g++ would keep what two bytes share, and have no register left for a sum.
-                        if constexpr (tile_parts == 2) asm("" : "+r"(w));
+                     --left, w += panel_layout::line_bytes, x += Step::words * stride) {
+                    typename Step::line codes[tile_parts];
 #pragma GCC unroll 2
-                        for (std::size_t v = 0; v != tile_parts; ++v)
-                            code[v] = decode_byte<Q, T>(w + (h + v) * sizeof(vf));
+                    for (std::size_t v = 0; v != tile_parts; ++v) codes[v].read(w + (h + v) * sizeof(vf));
+                    auto const multiply = [&]<std::size_t T>() __attribute__((always_inline)) {
+                        vf code[tile_parts];
+#pragma GCC unroll 2
+                        for (std::size_t v = 0; v != tile_parts; ++v) code[v] = codes[v].template word<T>();
 #pragma GCC unroll 24
-                        for (std::size_t r = 0; r != R; ++r) {
+                        for (std::size_t r = 0; r != R; ++r)
                             if constexpr (tile_parts == 1) {
-                                sum[r][0] = multiply_add(x + T * R + r, code[0], sum[r][0]);
+                                vf& s = sum[r][0][T % sums];
+                                s = Step::add_product(x + T * stride + r, code[0], s);
                             } else {
-                                vf const a = broadcast(x[T * R + r]);
+                                vf const a = broadcast(x[T * stride + r]);
 #pragma GCC unroll 2
                                 for (std::size_t v = 0; v != tile_parts; ++v)
-                                    sum[r][v] = multiply_add(a, code[v], sum[r][v]);
+                                    sum[r][v][T % sums] = multiply_add(a, code[v], sum[r][v][T % sums]);
                             }
-                        }
                     };
-                    step.template operator()<0>();
-                    step.template operator()<2>();
-                    step.template operator()<1>();
-                    step.template operator()<3>();
+                    multiply.template operator()<0>();
+                    if constexpr (Step::words == 4) multiply.template operator()<2>();
+                    multiply.template operator()<1>();
+                    if constexpr (Step::words == 4) multiply.template operator()<3>();
                 }
 #pragma GCC unroll 24
                 for (std::size_t r = 0; r != R; ++r)
 #pragma GCC unroll 2
-                    for (std::size_t v = 0; v != tile_parts; ++v) total[r][v] += sum[r][v] * scale[v];
+                    for (std::size_t v = 0; v != tile_parts; ++v) {
+                        if constexpr (sums == 2) sum[r][v][0] += sum[r][v][1];
+                        total[r][v] += sum[r][v][0] * scale[v];
+                    }
             }
             for (std::size_t r = 0; r != valid; ++r)
                 for (std::size_t v = 0; v != tile_parts; ++v)
@@ -116,27 +123,34 @@ void float8_tile(panel_operands<float> const& o, float const* tile, float const*
         }
 }
 
-using float8_kernel = void (*)(panel_operands<float> const&, float const*, float const*, std::size_t, std::size_t,
+template <class T>
+using tile_function = void (*)(panel_operands<T> const&, float const*, float const*, std::size_t, std::size_t,
                                panel_range) noexcept;
 
-template <QType Q>
-float8_kernel kernel_of(std::size_t rows) noexcept {
+template <class Step>
+tile_function<typename Step::value> kernel_of(std::size_t rows) noexcept {
+    if constexpr (Step::least_rows <= 2) {
+        if (rows == 1) return float8_tile<Step, 1>;
+        if (rows == 2) return float8_tile<Step, 2>;
+    }
+    if constexpr (Step::least_rows <= 4)
+        if (rows == 4) return float8_tile<Step, 4>;
     if constexpr (most_rows == 6) {
-        return rows == 4 ? float8_tile<Q, 4> : float8_tile<Q, 6>;
+        return float8_tile<Step, 6>;
     } else if constexpr (most_rows == 12) {
-        return rows == 4 ? float8_tile<Q, 4> : rows == 8 ? float8_tile<Q, 8> : float8_tile<Q, 12>;
+        return rows == 8 ? float8_tile<Step, 8> : float8_tile<Step, 12>;
     } else {
         switch (rows) {
             case 8:
-                return float8_tile<Q, 8>;
+                return float8_tile<Step, 8>;
             case 12:
-                return float8_tile<Q, 12>;
+                return float8_tile<Step, 12>;
             case 16:
-                return float8_tile<Q, 16>;
+                return float8_tile<Step, 16>;
             case 20:
-                return float8_tile<Q, 20>;
+                return float8_tile<Step, 20>;
             default:
-                return float8_tile<Q, 24>;
+                return float8_tile<Step, 24>;
         }
     }
 }

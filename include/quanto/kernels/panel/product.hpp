@@ -143,7 +143,7 @@ result<success> multiply_operands(panel_kernel kernel, panel_operands<T> const& 
     return success{};
 }
 
-// Kernels read floats, and with integer weights int8. x of another type goes through the workspace, in rounds of some
+// Kernels read floats, with integer weights int8, and one bfloat16. x of another type goes through the workspace, in rounds of some
 // rows. `target`: for the conversion.
 template <QType Q, class Split>
 result<success> multiply_values(panel_kernel kernel, isa target, panel_product const& p, Split const& split) noexcept {
@@ -154,6 +154,12 @@ result<success> multiply_values(panel_kernel kernel, isa target, panel_product c
     if constexpr (!Q::is_floating_point)
         if (p.x.type == dtype::i8) return multiply(p.x.as<std::int8_t>(), p.x.scale, p);
     if (p.x.type == dtype::f32) return multiply(p.x.as<float>(), 1.0f, p);
+#if QUANTO_TARGETS_X86
+    if constexpr (Q::is_floating_point)
+        if (kernel == panel_kernel::avx512bf16)
+            return multiply_float8<Q>(
+                isa::avx512, panel_operands<bfloat16>{p.x.as<bfloat16>(), 1.0f, p.w, p.y, p.options}, split);
+#endif
     std::size_t const cols = p.x.cols, fitting = cols == 0 ? p.x.rows : round_floats / cols / whole_tiles * whole_tiles,
                       most = fitting < whole_tiles ? whole_tiles : fitting, round = p.x.rows < most ? p.x.rows : most,
                       bytes = round * cols * sizeof(float);
