@@ -78,4 +78,8 @@ TEST_CASE("explain names the kernel and the reason") {
     auto const why = cpu_backend({.force_isa = "portable"}).explain_matmul(1, w.view());
     CHECK(why.kernel == "matmul_qint4_f32_portable");
     CHECK(!why.reason.empty());
+#if !defined(QUANTO_STATIC_ISA)
+    CHECK(cpu_backend({.force_isa = "avx1024"}).explain_matmul(1, w.view()).reason ==
+          "cpu_options::force_isa names no instruction set: all there is");
+#endif
 }

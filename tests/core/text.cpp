@@ -32,6 +32,13 @@ TEST_CASE("a text_view is a std::string_view to who wants one") {
     CHECK(out.str() == "fc1.weight x");
 }
 
+TEST_CASE("texts of every kind compare") {
+    text const a = "a";
+    text_view const b = "b";
+    CHECK((a < b && !(b < a) && a < std::string("b") && b < std::string_view("c") && a < text("b") && a < "b"));
+    CHECK((a != b && b != a && a == std::string("a") && a == "a"));
+}
+
 TEST_CASE("a text owns its characters, whatever they are") {
     text const none;
     CHECK(none.empty());

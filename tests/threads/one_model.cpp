@@ -97,6 +97,16 @@ void for_each_kind(F const& f) {
 }
 }  // namespace
 
+TEST_CASE("threads that share a backend take turns with its executor") {
+    thread_executor threads(2);
+    cpu_backend const shared({.executor = threads});
+    for_each_kind([&](kind const& k, Model const& m, std::vector<float> const& alone) {
+        CHECK(on_threads(4, [&](std::size_t) {
+            return same(forward(m, nn::Activation(input(), nn::context{.backend = shared, .accuracy = k.accuracy})), alone);
+        }));
+    });
+}
+
 TEST_CASE("eight threads run one model, each in a context of its own") {
     cpu_backend const backend;
     for_each_kind([&](kind const& k, Model const& m, std::vector<float> const& alone) {

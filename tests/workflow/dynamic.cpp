@@ -169,7 +169,8 @@ TEST_CASE("tables are quantized where that is asked for, saved and loaded") {
     REQUIRE(save(plain, folder.string()));
     auto const file = io::open_safetensors(folder / "model.safetensors");
     auto m = plain;
-    CHECK(requantize(m, *file, map).error().message() == "quantization map: table: it has no activations of its own");
+    CHECK(std::string_view(requantize(m, *file, map).error().message())
+              .ends_with("model.safetensors: quantization map: table: it has no activations of its own"));
 }
 
 TEST_CASE("a scale of exactly 1 survives our own files, where Python quanto takes it for none") {

@@ -250,11 +250,11 @@ TEST_CASE("a scale of zero is legal beside codes of zero, and float8 codes that 
 
 TEST_CASE("a map that does not fit the model is an error") {
     CHECK(rejected([](auto&, auto&, io::quantization_map& map) { map.entries[1].module = "fc9"; }) ==
-          "quantization map: fc9: no module that can be quantized");
+          "bad.safetensors: quantization map: fc9: no module that can be quantized");
     CHECK(rejected([](auto&, auto&, io::quantization_map& map) { map.entries[2].weights = qint8{}; }) ==
-          "quantization map: norm: its weights stay float");
+          "bad.safetensors: quantization map: norm: its weights stay float");
     CHECK(rejected([](auto&, auto&, io::quantization_map& map) { map.entries[0].activations = qint4{}; }) ==
-          "quantization map: fc1: activations cannot be qint4");
+          "bad.safetensors: quantization map: fc1: activations cannot be qint4");
     CHECK(rejected([](auto&, auto&, io::quantization_map& map) { map.entries[0].weights = qint4{}; }) ==
           "bad.safetensors: fc1: the map and the file disagree on its qtypes");
     CHECK(rejected([](auto&, io::metadata_list& metadata, io::quantization_map& map) {

@@ -35,6 +35,9 @@ TEST_CASE("a pattern that matches no module is an error, and the model is unchan
     CHECK(marked(m, {.weights = qint8{}, .include = {"fc*", "fc4"}}) == "include: no module has a name like fc4");
     CHECK(marked(m, {.weights = qint8{}, .exclude = {"fc1", "lm_haed"}}) ==
           "exclude: no module has a name like lm_haed");
+    nn::Sequential<Model, nn::Linear> nested(m, nn::Linear(4, 4));
+    CHECK(quantize(nested, {.weights = qint8{}, .exclude = {"0"}}).error().message() ==
+          "exclude: 0 itself has nothing to quantize; what is in it: 0.*");
     CHECK(fingerprint(m) == before);
 }
 

@@ -1,6 +1,6 @@
 // thread_executor(n) = n threads, the calling one among them, that wait on a condition variable between runs. Needs
 // threads (and on some systems -pthread), so quanto.hpp does not include it.
-// run() may be called by one thread at a time, and not from a task.
+// Runs of several threads take turns; a task must not run() on the executor that runs it.
 #pragma once
 
 #include <condition_variable>
@@ -32,6 +32,7 @@ public:
     std::size_t concurrency() const noexcept { return threads_.size() + 1; }
 
     void run(std::size_t n, function_ref<void(std::size_t)> task) {
+        std::lock_guard const turn(turn_);
         std::unique_lock lock(mutex_);
         task_ = &task;
         next_ = 0;
@@ -63,7 +64,7 @@ private:
         }
     }
 
-    std::mutex mutex_;
+    std::mutex turn_, mutex_;
     std::condition_variable work_, done_;
     function_ref<void(std::size_t)> const* task_ = nullptr;
     std::size_t next_ = 0, count_ = 0, unfinished_ = 0;

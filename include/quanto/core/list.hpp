@@ -51,6 +51,7 @@ public:
         if (size_ == capacity_) reserve(capacity_ == 0 ? 8 : 2 * capacity_);
         return *::new (static_cast<void*>(data_ + size_++)) T(std::move(element));
     }
+    // As T{a ...}, with braces.
     template <class... A>
     T& emplace_back(A&&... a) {
         return push_back(T{std::forward<A>(a)...});

@@ -52,7 +52,10 @@ public:
         return text_view(a) == text_view(b);
     }
     friend bool operator==(text const& a, char const* b) noexcept { return text_view(a) == b; }
-    friend bool operator<(text const& a, text const& b) noexcept { return text_view(a) < text_view(b); }
+    template <Characters S>
+    friend bool operator<(text const& a, S const& b) noexcept {
+        return text_view(a) < text_view(b);
+    }
     template <OutputStream O>
     friend O& operator<<(O& out, text const& t) {
         return out << text_view(t);

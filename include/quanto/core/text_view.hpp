@@ -87,6 +87,10 @@ public:
     requires(!std::same_as<S, text_view>) friend constexpr bool operator==(text_view a, S const& b) noexcept {
         return a == text_view(b);
     }
+    template <Characters S>
+    requires(!std::same_as<S, text_view>) friend constexpr bool operator<(text_view a, S const& b) noexcept {
+        return a < text_view(b);
+    }
     // In the order of the bytes, as unsigned numbers.
     friend constexpr bool operator<(text_view a, text_view b) noexcept {
         for (std::size_t i = 0; i != a.size_ && i != b.size_; ++i)

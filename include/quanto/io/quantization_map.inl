@@ -52,7 +52,7 @@ QUANTO_BODY result<quantization_map> parse_quantization_map(text_view json_text,
     JsonReader json(json_text);
     text module;
     for (json.enter_object(); json.next_key(module);) {
-        auto& e = map.entries.emplace_back(quantization_map::entry{module, {}, {}});
+        auto& e = map.entries.push_back({module, {}, {}});
         if (auto done = detail::read_module(json, e); !done) return done.error().within(module).within(tail(origin));
     }
     if (!json.finish()) return json.error().within(tail(origin));

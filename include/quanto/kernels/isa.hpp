@@ -92,6 +92,10 @@ constexpr decltype(auto) with_isa([[maybe_unused]] isa target, F&& f) {
 #endif
 }
 
+// Caps: the names below; any other, also the empty one, allows all there is.
+constexpr bool is_cap(std::string_view name) noexcept {
+    return name == "portable" || name == "avx2" || name == "avx512" || name == "neon_dot" || name == "neon_i8mm";
+}
 constexpr isa capped(isa best, std::string_view cap) noexcept {
     isa const limit = cap == "portable" ? isa::portable : cap == "avx2" ? isa::avx2 : isa::avx512;
     return limit < best ? limit : best;
@@ -186,6 +190,9 @@ inline isa_choice choose_isa(std::string_view force = {}) noexcept {
     return {target,
             target < allowed || neon < allowed_neon ? "capped by cpu_options::force_isa"
             : target < best || neon < best_neon     ? "capped by QUANTO_ISA in the environment"
+            : !force.empty() && !is_cap(force)      ? "cpu_options::force_isa names no instruction set: all there is"
+            : !environment.empty() && !is_cap(environment)
+                ? "QUANTO_ISA in the environment names no instruction set: all there is"
                                                     : "the best instruction set of this processor",
             target == isa::avx512 && detect_vnni(), neon, target == isa::avx512 && detect_bf16()};
 }

@@ -168,7 +168,11 @@ QUANTO_BODY Activation operator/(Activation const& a, Activation const& b) { ret
 
 QUANTO_BODY Activation operator+(Activation const& x, float s) { return add(x, s); }
 
+QUANTO_BODY Activation operator+(float s, Activation const& x) { return add(x, s); }
+
 QUANTO_BODY Activation operator-(Activation const& x, float s) { return add(x, -s); }
+
+QUANTO_BODY Activation operator-(float s, Activation const& x) { return add(neg(x), s); }
 
 QUANTO_BODY Activation operator*(Activation const& x, float s) { return mul(x, s); }
 

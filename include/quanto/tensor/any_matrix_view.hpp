@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <quanto/core/assert.hpp>
 #include <quanto/tensor/view.hpp>
 #include <quanto/types/any_qtype.hpp>
 #include <quanto/types/dtype.hpp>
@@ -43,6 +44,11 @@ struct any_matrix_view {
     requires CodeElement<std::remove_const_t<T>> && std::convertible_to<T*, Void*>
     constexpr any_matrix_view(matrix_view<T> m, float s) noexcept
         : any_matrix_view(m.data, dtype_of<std::remove_const_t<T>>, m.rows, m.cols, m.stride, s) {}
+    // What one product has written, another reads.
+    template <class Other>
+    requires(std::is_const_v<Void> && std::same_as<Other, std::remove_const_t<Void>>)
+    constexpr any_matrix_view(any_matrix_view<Other> const& m) noexcept
+        : any_matrix_view(m.data, m.type, m.rows, m.cols, m.stride, m.scale) {}
     // Of a tensor, by its view().
     template <class X>
     requires requires(X& x) { matrix_view(x.view().data(), 0, 0); }
@@ -55,7 +61,8 @@ struct any_matrix_view {
     requires(sizeof(Byte) == 1 &&
              std::convertible_to<Byte*, Void*>) constexpr any_matrix_view(any_qtype t, Byte* codes, std::size_t r,
                                                                           std::size_t c, float s) noexcept
-        : any_matrix_view(codes, code_dtype(t), r, c, c, s) {}
+        : any_matrix_view((QUANTO_ASSERT(t.bits() == 8, "a matrix of codes: of 8 bits"), codes), code_dtype(t), r, c, c,
+                          s) {}
 
     Void* at(std::size_t r, std::size_t c) const noexcept {
         using byte = std::conditional_t<std::is_const_v<Void>, std::byte const, std::byte>;

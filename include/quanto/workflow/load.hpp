@@ -15,7 +15,8 @@
 namespace quanto::inline v0 {
 
 struct load_options {
-    bool strict = true;  // a missing or unexpected tensor is an error; otherwise a line in the report
+    // A missing or unexpected tensor is an error; otherwise a line in the report. The map must fit the model either way.
+    bool strict = true;
     prepare_options prepare{};
 };
 
@@ -151,16 +152,16 @@ template <nn::ModuleTree M>
 result<load_report> requantize(M& model, io::SafetensorsFile const& file, io::quantization_map const& map,
                                load_options const& options = {}) {
     if (auto known = detail::check_version(file); !known) return known.error();
-    if (auto fits = detail::check_map(model, map); !fits) return fits.error();
+    if (auto fits = detail::check_map(model, map); !fits) return fits.error().within(file.path());
     return detail::read_model(model, file, &map, options);
 }
 
 // Without quantization_map.json the metadata of the file serve. Errors: those of requantize and of the system.
 template <nn::ModuleTree M>
 result<load_report> load(M& model, std::string const& directory, load_options const& options = {}) {
-    auto const file = io::SafetensorsFile::open(directory + "/model.safetensors");
+    auto const file = io::SafetensorsFile::open(detail::in_directory(directory, "model.safetensors"));
     if (!file) return file.error();
-    auto map = io::read_quantization_map(directory + "/quantization_map.json");
+    auto map = io::read_quantization_map(detail::in_directory(directory, "quantization_map.json"));
     if (!map && map.error().code() == errc::missing) map = detail::map_in(*file);
     if (!map) return map.error();
     return requantize(model, *file, *map, options);

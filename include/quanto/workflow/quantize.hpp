@@ -2,7 +2,7 @@
 // become dynamic (quantized, the float master kept), their activations are quantized once a Calibration has seen some.
 // Weights are prepared (prepare.hpp), so that the model computes the same before and after it is frozen.
 // Modules are selected by name as in Python quanto: one of `include` and none of `exclude` matches. A pattern that matches
-// no module is an error: a misspelt one would quantize what must stay float.
+// no module with something to quantize is an error: a misspelt one would quantize what must stay float.
 #pragma once
 
 #include <concepts>
@@ -65,13 +65,17 @@ std::optional<any_qtype> activations_for(quantize_options const& options) noexce
     return options.activations;
 }
 nn::weight_scheme scheme_for(any_qtype type, extents const& shape, std::optional<std::size_t> group, bool hqq) noexcept;
-// The error for the first pattern that matches no module.
+// The error for the first pattern that matches nothing that could be quantized.
 template <class M>
 std::optional<error> unmatched(M const& model, std::vector<std::string_view> const& patterns, char const* list) {
     for (auto const pattern : patterns) {
-        bool found = false;
-        nn::for_each_module(model,
-                            [&](std::string_view name, auto const&) { found = found || matches(name, pattern); });
+        bool found = false, holds_modules = false;
+        nn::for_each_module(model, [&]<class N>(std::string_view name, N const&) {
+            if (matches(name, pattern)) (nn::HasWeight<N> || nn::Quantizable<N> ? found : holds_modules) = true;
+        });
+        if (!found && holds_modules)
+            return error(errc::invalid_argument, list, ": ", pattern, " itself has nothing to quantize; what is in it: ",
+                         pattern, ".*");
         if (!found) return error(errc::invalid_argument, list, ": no module has a name like ", pattern);
     }
     return std::nullopt;
@@ -85,7 +89,7 @@ inline std::string joined(std::string_view module, std::string_view name) {
 
 // Cost: two passes over the selected weights; memory for their codes, twice. References into the model stay valid.
 // Errors: those of Weight::quantized_as, which name the module; invalid_argument for activations of less than 8 bits and
-// for a pattern that matches no module. The model is then unchanged.
+// for a pattern that matches nothing to quantize. The model is then unchanged.
 template <nn::ModuleTree M>
 result<quantize_report> quantize(M& model, quantize_options const& options) {
     if (options.activations && options.activations->bits() != 8)

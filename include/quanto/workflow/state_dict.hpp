@@ -25,6 +25,10 @@ namespace quanto::inline v0 {
 using tensor_list = list<io::SafetensorsFile::entry>;
 
 namespace detail {
+// The path of a file; "": the working directory.
+inline std::string in_directory(std::string const& directory, char const* file) {
+    return (directory.empty() ? "." : directory) + '/' + file;
+}
 
 inline constexpr std::string_view format_version = "1", version_key = "quanto.version", module_key = "quanto.module.";
 
@@ -106,7 +110,7 @@ io::quantization_map quantization_map_of(M const& model) {
     io::quantization_map map;
     nn::for_each_module(model, [&]<class N>(std::string_view name, N const& m) {
         if (!detail::is_quantized_module(m)) return;
-        auto& e = map.entries.emplace_back();
+        auto& e = map.entries.push_back({});
         e.module = name;
         if constexpr (nn::HasWeight<N>)
             if (m.weight.scheme()) e.weights = m.weight.scheme()->type;

@@ -82,8 +82,9 @@ public:
     // One step down the gradient of the loss on this batch; its samples lie along the first dimension of x. The loss is
     // the one before the step.
     // Errors, after which the model is as it was: those of the model and of the loss; invalid_argument for an empty
-    // batch or a frozen weight; not_finite for a batch, a loss or a gradient with NaN or infinity. A weight that a step
-    // threw beyond all bounds is an error, too, and ends the scope.
+    // batch or a frozen weight; not_finite for a batch, a loss or a gradient with NaN or infinity. A weight to
+    // quantize that a step threw beyond all bounds is an error, too, and ends the scope; a float one shows in the next
+    // loss.
     template <class Target>
     requires Loss<LossFunction, Target> result<float> step(Tensor<float> const& x, Target const& target) {
         if (problem_) return *problem_;
