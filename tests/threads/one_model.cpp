@@ -101,9 +101,8 @@ TEST_CASE("threads that share a backend take turns with its executor") {
     thread_executor threads(2);
     cpu_backend const shared({.executor = threads});
     for_each_kind([&](kind const& k, Model const& m, std::vector<float> const& alone) {
-        CHECK(on_threads(4, [&](std::size_t) {
-            return same(forward(m, nn::Activation(input(), nn::context{.backend = shared, .accuracy = k.accuracy})), alone);
-        }));
+        nn::context const here{.backend = shared, .accuracy = k.accuracy};
+        CHECK(on_threads(4, [&](std::size_t) { return same(forward(m, nn::Activation(input(), here)), alone); }));
     });
 }
 

@@ -56,6 +56,7 @@ public:
     friend bool operator<(text const& a, S const& b) noexcept {
         return text_view(a) < text_view(b);
     }
+    friend bool operator<(text const& a, char const* b) noexcept { return text_view(a) < b; }
     template <OutputStream O>
     friend O& operator<<(O& out, text const& t) {
         return out << text_view(t);
