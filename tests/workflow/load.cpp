@@ -359,7 +359,8 @@ TEST_CASE("saving makes its directory, not the parents of it, and names what is 
     CHECK(save(model, file).error().message() == file + ": cannot make the directory: Not a directory");
     CHECK(save(model, file + "/below").error().message() ==
           file + "/below: cannot make the directory: Not a directory");
-    CHECK(save(model, "").error().code() == errc::missing);
+    CHECK(save(model, "").error().message() == "save: the name of the directory is empty");
+    CHECK(load(again, "").error().message() == "load: the name of the directory is empty");
     Model const declared;
     CHECK_FALSE(save(declared, directory / "never"));
     CHECK_FALSE(std::filesystem::exists(directory / "never"));  // nothing to write: nothing is made

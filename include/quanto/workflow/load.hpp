@@ -159,9 +159,10 @@ result<load_report> requantize(M& model, io::SafetensorsFile const& file, io::qu
 // Without quantization_map.json the metadata of the file serve. Errors: those of requantize and of the system.
 template <nn::ModuleTree M>
 result<load_report> load(M& model, std::string const& directory, load_options const& options = {}) {
-    auto const file = io::SafetensorsFile::open(detail::in_directory(directory, "model.safetensors"));
+    if (directory.empty()) return error(errc::missing, "load: the name of the directory is empty");
+    auto const file = io::SafetensorsFile::open(directory + "/model.safetensors");
     if (!file) return file.error();
-    auto map = io::read_quantization_map(detail::in_directory(directory, "quantization_map.json"));
+    auto map = io::read_quantization_map(directory + "/quantization_map.json");
     if (!map && map.error().code() == errc::missing) map = detail::map_in(*file);
     if (!map) return map.error();
     return requantize(model, *file, *map, options);

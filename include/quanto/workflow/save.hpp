@@ -15,13 +15,14 @@ namespace quanto::inline v0 {
 // one at a time. Errors: those of state_dict and of the system.
 template <nn::ModuleTree M>
 result<success> save(M const& model, std::string const& directory) {
+    if (directory.empty()) return error(errc::missing, "save: the name of the directory is empty");
     detail::state_writer state(true);
     if (auto done = detail::collect_state(model, state); !done) return done;
-    if (auto done = io::make_directory(detail::in_directory(directory, "")); !done) return done;
+    if (auto done = io::make_directory(directory); !done) return done;
     auto const restore = [&](std::size_t tensor) { return state.bytes_of(tensor); };
-    auto written = io::write_safetensors(detail::in_directory(directory, "model.safetensors"), state.tensors, metadata_of(model), restore);
+    auto written = io::write_safetensors(directory + "/model.safetensors", state.tensors, metadata_of(model), restore);
     if (!written) return written;
-    return io::write_quantization_map(detail::in_directory(directory, "quantization_map.json"), quantization_map_of(model));
+    return io::write_quantization_map(directory + "/quantization_map.json", quantization_map_of(model));
 }
 
 }  // namespace quanto::inline v0

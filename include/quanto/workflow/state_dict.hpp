@@ -25,10 +25,6 @@ namespace quanto::inline v0 {
 using tensor_list = list<io::SafetensorsFile::entry>;
 
 namespace detail {
-// The path of a file; "": the working directory.
-inline std::string in_directory(std::string const& directory, char const* file) {
-    return (directory.empty() ? "." : directory) + '/' + file;
-}
 
 inline constexpr std::string_view format_version = "1", version_key = "quanto.version", module_key = "quanto.module.";
 
