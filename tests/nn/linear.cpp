@@ -3,6 +3,7 @@
 #include <quanto/nn/linear.hpp>
 #include <quanto/testing.hpp>
 
+#include <limits>
 #include <vector>
 
 #include "memory.hpp"
@@ -172,4 +173,25 @@ TEST_CASE("a prepared Linear writes the codes that quantizing its output gives")
                 auto const expected = nn::quantize_activation(floats, of_x, 0.0173f);
                 for (std::size_t i = 0; i != codes.size(); ++i) REQUIRE(codes.codes()[i] == expected.codes()[i]);
             }
+}
+
+TEST_CASE("NaN has no code, also where a prepared Linear could write codes") {
+    float const nan = std::numeric_limits<float>::quiet_NaN();
+    nn::Linear linear(testing::test_values(16, 64, 1), Tensor<float>(extents{16}));
+    REQUIRE(linear.weight.quantize({qint8{}}));
+    cpu_backend const cpu;
+    REQUIRE(linear.weight.prepare(cpu));
+    linear.activation = {.type = qint8{}, .output_scale = 0.1f};
+    Tensor<float> x = testing::test_values(2, 64, 3);
+    REQUIRE(linear(x));
+    x[70] = nan;
+    CHECK(linear(x).error().code() == errc::not_finite);
+    linear.activation.input_scale = 0.01f;
+    CHECK(linear(x).error().code() == errc::not_finite);
+    x[70] = 0.0f;
+    REQUIRE(linear(x));
+    Tensor<float> bias(extents{16});
+    bias[3] = nan;
+    linear.bias = bias;
+    CHECK(linear(x).error().code() == errc::not_finite);
 }

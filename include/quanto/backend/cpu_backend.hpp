@@ -2,7 +2,9 @@
 //     explain_matmul(M, w)  which kernel a product uses, and why
 //     prepare(w)            the weight in the layout that the fastest kernels read (kernels/panel/layout.hpp)
 // The rows of w are split over the executor in tiles of fixed size: results do not depend on the number of threads.
-// |error of y[m][n]| <= (K + 4) * 2^-24 * sum_k |x[m][k]| * (|code * scale| + |shift|); the integer product is exact.
+// |error of y[m][n]| <= (K + 4) * 2^-24 * sum_k |x[m][k]| * a[n][k], a = |code * scale| + |shift|; sums of int8 times qint8
+// are exact. Prepared weights: kernels/panel/avx512vnni.hpp and float8.hpp have the bounds; where float x is cut into
+// digits, 2^-24 * sum_k a * ((B + 10) * |x| + 1.01 * X), of B blocks of 256 elements at most, X the largest |x| of one.
 #pragma once
 
 #include <cstdint>

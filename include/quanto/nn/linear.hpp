@@ -47,7 +47,7 @@ private:
     std::optional<error> mismatch(Activation const& x) const;
 
     // The scale under which the product itself writes codes of its output: with prepared weights, where nothing else
-    // asks for the float values.
+    // asks for the float values, and none can be NaN.
     std::optional<float> scale_of_codes(Activation const& x, context const& where) const noexcept;
 
     // y = x * w^T + bias. Prepared weights take x as it is and the bias along; otherwise the bias is added afterwards,

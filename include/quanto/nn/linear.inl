@@ -64,8 +64,15 @@ QUANTO_BODY std::optional<error> Linear::mismatch(Activation const& x) const {
 
 QUANTO_BODY std::optional<float> Linear::scale_of_codes(Activation const& x, context const& where) const noexcept {
     auto const scale = activation.fixed_output_scale();
-    if (scale && *scale > 0.0f && where.tape == nullptr && reads_panels(where) && !x.has_row_scales()) return scale;
-    return std::nullopt;
+    if (!scale || !(*scale > 0.0f) || where.tape != nullptr || !reads_panels(where) || x.has_row_scales())
+        return std::nullopt;
+    // Sums of codes are finite or too large; of floats, or with such a bias, they may be NaN, an error that float
+    // values have to show.
+    if (!x.is_quantized()) return std::nullopt;
+    auto const b = bias ? FloatView::of(*bias, where.memory) : FloatView();
+    if (!b || (bias && !is_finite(vectorized(where.backend.target()).absmax(b->view().data(), out_features()))))
+        return std::nullopt;
+    return scale;
 }
 
 QUANTO_BODY result<success> Linear::multiply(Activation const& x, output_matrix const& y, context const& where) const {
