@@ -26,6 +26,9 @@ QUANTO_INLINE void load_values(void const* p, float scale, std::size_t count, fl
             v[i] = dequantize_code<qtype_of<T>>(bit_cast<std::uint8_t>(from[i]), scale);
         else
             v[i] = static_cast<float>(from[i]);
+#if defined(__GNUC__)
+    if constexpr (CodeElement<T>) asm("" : "+m"(v));  // code * scale is rounded: no operation after it may fuse with it
+#endif
 }
 template <class T, std::size_t N>
 QUANTO_INLINE void store_values(float const (&v)[N], float scale, std::size_t count, void* p) noexcept {

@@ -46,14 +46,15 @@ void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0,
                     sums sum;
                     sum.start(reinterpret_cast<std::int32_t const*>(of_codes));
                     sum.add(w + first * sizeof(vf), x, lines);
+                    tile_product const& of = *again(&p);  // read here: the loop before has the registers
                     QUANTO_UNROLL
                     for (std::size_t part = 0; part != sums::parts; ++part) {
                         std::size_t const row = (first + part) * lanes;
-                        vf const scale = load_weights(p.scale_type, header, row);
+                        vf const scale = load_weights(of.scale_type, header, row);
                         vf shift{};
                         if constexpr (Fields != 1) {
-                            shift = load_weights(p.scale_type, header + p.shift_offset, row);
-                            if (p.integer_zero_point) shift = opaque(shift * scale);
+                            shift = load_weights(of.scale_type, header + of.shift_offset, row);
+                            if (of.integer_zero_point) shift = opaque(shift * scale);
                         }
                         QUANTO_UNROLL
                         for (std::size_t m = 0; m != M; ++m) {

@@ -41,7 +41,8 @@ QUANTO_INLINE uint8x16_t field(uint8x16_t line, std::size_t f) noexcept {
 
 // p, which from here on the compiler knows nothing of: it reads again what is there, from the cache, where it would run
 // out of registers for what it has read.
-QUANTO_INLINE std::byte const* again(std::byte const* p) noexcept {
+template <class T>
+QUANTO_INLINE T const* again(T const* p) noexcept {
     asm volatile("" : "+r"(p));
     return p;
 }
