@@ -116,8 +116,10 @@ void check_values(qtensor_view<Q> const& w, panel_layout const& layout, matrix_o
             (digits ? 0x1p-24 * (static_cast<double>(blocks.blocks() + 10) * magnitude + 1.01 * of_largest)
                     : testing::matmul_bound(k, magnitude)) +
             0x1p-126;
+        bool const is_close = std::abs(static_cast<double>(y[i]) - sum) <= bound;
+        if (is_close) continue;  // what follows takes longer than a product
         CAPTURE(Q::name, name(dtype_of<T>), m, n, y[i], sum);
-        REQUIRE(std::abs(static_cast<double>(y[i]) - sum) <= bound);
+        REQUIRE(is_close);
     }
 }
 
@@ -165,12 +167,14 @@ TEST_CASE("y of every element type is the float result, rounded once") {
                             for (std::size_t m = 0; m != c.m; ++m)
                                 for (std::size_t n = 0; n != c.n; ++n) {
                                     float const v = expected[m * c.n + n];
-                                    CAPTURE(Q::name, name(dtype_of<T>), cap, c.m, c.n, c.k, m, n, v);
+                                    bool same;
                                     if constexpr (CodeElement<T>)
-                                        REQUIRE(bit_cast<std::uint8_t>(y(m, n)) ==
-                                                symmetric_code<qtype_of<T>>(v, y.scale));
+                                        same = bit_cast<std::uint8_t>(y(m, n)) == symmetric_code<qtype_of<T>>(v, y.scale);
                                     else
-                                        REQUIRE(y(m, n) == static_cast<T>(v));
+                                        same = y(m, n) == static_cast<T>(v);
+                                    if (same) continue;
+                                    CAPTURE(Q::name, name(dtype_of<T>), cap, c.m, c.n, c.k, m, n, v);
+                                    REQUIRE(same);
                                 }
                         });
                     }
