@@ -6,6 +6,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <utility>
 
 #include <quanto/nn/module.hpp>
@@ -47,12 +48,14 @@ private:
     std::optional<error> mismatch(Activation const& x) const;
 
     // The scale under which the product itself writes codes of its output: with prepared weights, where nothing else
-    // asks for the float values, and none can be NaN.
-    std::optional<float> scale_of_codes(Activation const& x, context const& where) const noexcept;
+    // asks for the float values, and none can be NaN. bias_values: the bias as floats, or none.
+    std::optional<float> scale_of_codes(Activation const& x, std::span<float const> bias_values,
+                                        context const& where) const noexcept;
 
     // y = x * w^T + bias. Prepared weights take x as it is and the bias along; otherwise the bias is added afterwards,
     // and where rows of x have scales of their own, after these. Precondition: y is f32, or scale_of_codes() says so.
-    result<success> multiply(Activation const& x, output_matrix const& y, context const& where) const;
+    result<success> multiply(Activation const& x, std::span<float const> bias_values, output_matrix const& y,
+                             context const& where) const;
 
     bool reads_panels(context const& where) const noexcept {
         return weight.prepared() != nullptr && where.backend.reads_panels();

@@ -1,7 +1,6 @@
 // The bodies of linear.hpp.
 #pragma once
 
-#include <span>
 #include <utility>
 
 #include <quanto/nn/gradient.hpp>
@@ -18,16 +17,19 @@ QUANTO_BODY Activation Linear::operator()(Activation const& given) const {
     extents shape = x.shape();
     shape[shape.rank() - 1] = out_features();
     context const where = x.where();
-    if (auto const scale = scale_of_codes(x, where)) {
+    auto const b = bias ? FloatView::of(*bias, where.memory) : FloatView();
+    if (!b) return b.error().within("Linear");
+    std::span<float const> const bias_values(b->view().data(), bias ? out_features() : 0);
+    if (auto const scale = scale_of_codes(x, bias_values, where)) {
         auto codes = Tensor<std::uint8_t>::make(shape, where.memory);
         if (!codes) return codes.error().within("Linear");
         output_matrix const y(*activation.type, codes->data(), codes->rows(), codes->cols(), *scale);
-        if (auto done = multiply(x, y, where); !done) return done.error().within("Linear");
+        if (auto done = multiply(x, bias_values, y, where); !done) return done.error().within("Linear");
         return Activation(*activation.type, std::move(*codes), *scale, x.where_pointer());
     }
     auto y = Tensor<float>::make(shape, where.memory);
     if (!y) return y.error().within("Linear");
-    if (auto done = multiply(x, *y, where); !done) return done.error().within("Linear");
+    if (auto done = multiply(x, bias_values, *y, where); !done) return done.error().within("Linear");
     Activation out = like(x, std::move(*y));
     if (x.tape() != nullptr)
         out = recorded(std::move(out), [this, x](Tape& tape, Tensor<float> dy) { return backward(tape, x, dy); });
@@ -62,25 +64,23 @@ QUANTO_BODY std::optional<error> Linear::mismatch(Activation const& x) const {
     return append(e, x.shape());
 }
 
-QUANTO_BODY std::optional<float> Linear::scale_of_codes(Activation const& x, context const& where) const noexcept {
+QUANTO_BODY std::optional<float> Linear::scale_of_codes(Activation const& x, std::span<float const> bias_values,
+                                                        context const& where) const noexcept {
     auto const scale = activation.fixed_output_scale();
     if (!scale || !(*scale > 0.0f) || where.tape != nullptr || !reads_panels(where) || x.has_row_scales())
         return std::nullopt;
     // Sums of codes are finite or too large; of floats, or with such a bias, they may be NaN, an error that float
     // values have to show.
-    if (!x.is_quantized()) return std::nullopt;
-    auto const b = bias ? FloatView::of(*bias, where.memory) : FloatView();
-    if (!b || (bias && !is_finite(vectorized(where.backend.target()).absmax(b->view().data(), out_features()))))
+    if (!x.is_quantized() ||
+        !is_finite(vectorized(where.backend.target()).absmax(bias_values.data(), bias_values.size())))
         return std::nullopt;
     return scale;
 }
 
-QUANTO_BODY result<success> Linear::multiply(Activation const& x, output_matrix const& y, context const& where) const {
+QUANTO_BODY result<success> Linear::multiply(Activation const& x, std::span<float const> bias_values,
+                                             output_matrix const& y, context const& where) const {
     if (y.rows * y.cols == 0) return success{};
-    auto const b = bias ? FloatView::of(*bias, where.memory) : FloatView();
-    if (!b) return b.error();
-    std::span<float const> const addend(b->view().data(), bias ? out_features() : 0);
-    product_options options{.bias = addend, .accuracy = where.accuracy, .memory = where.memory};
+    product_options options{.bias = bias_values, .accuracy = where.accuracy, .memory = where.memory};
     if (reads_panels(where) && !x.has_row_scales() && !has_values_on_tape(where))
         return where.backend.matmul(operand(x, y.rows), *weight.prepared(), y, options);
 
@@ -95,7 +95,7 @@ QUANTO_BODY result<success> Linear::multiply(Activation const& x, output_matrix 
         float* const row = values.row(m);
         if (by_codes && x.has_row_scales())
             for (std::size_t j = 0; j != y.cols; ++j) row[j] *= x.row_scales()[m];
-        for (std::size_t j = 0; j != addend.size(); ++j) row[j] += addend[j];
+        for (std::size_t j = 0; j != bias_values.size(); ++j) row[j] += bias_values[j];
     }
     return success{};
 }
