@@ -57,25 +57,27 @@ QUANTO_INLINE __m256i field(__m256i v, std::size_t f, __m256i const* mask) noexc
 }
 
 // sum[h] = or += u[h] * the digits at p. Compilers would sum in another order, which takes more registers than there
-// are.
-#define QUANTO_DOT(multiply, add)                                                                             \
-    asm("vpbroadcastd {%6, %2|%2, %6}\n\t" multiply " {%2, %4, %3|%3, %4, %2}\n\t" add                        \
-        " {%3, %0, %0|%0, %0, %3}\n\t" multiply " {%2, %5, %2|%2, %5, %2}\n\t" add " {%2, %1, %1|%1, %1, %2}" \
-        : "+x"(sum[0]), "+x"(sum[1]), "=&x"(d), "=&x"(t)                                                      \
-        : "x"(u[0]), "x"(u[1]), "m"(*p))
+// are. (Of 8 bits, g++ 14 copies sums unless temporary registers are named; of others, it does if they are.)
 template <std::size_t Fields, bool First>
 QUANTO_INLINE void dot(__m256i (&sum)[2], __m256i const (&u)[2], four_digits const* p) noexcept {
-    __m256i d, t;
+    [[maybe_unused]] __m256i d, t;
     if constexpr (Fields == 1)
-        QUANTO_DOT("vpmaddwd", "vpaddd");
+        asm("vpbroadcastd {%4, %%ymm14|ymm14, %4}\n\tvpmaddwd {%%ymm14, %2, %%ymm15|ymm15, %2, ymm14}\n\t"
+            "vpaddd {%%ymm15, %0, %0|%0, %0, ymm15}\n\tvpmaddwd {%%ymm14, %3, %%ymm14|ymm14, %3, ymm14}\n\t"
+            "vpaddd {%%ymm14, %1, %1|%1, %1, ymm14}"
+            : "+x"(sum[0]), "+x"(sum[1])
+            : "x"(u[0]), "x"(u[1]), "m"(*p)
+            : "xmm14", "xmm15");
     else if constexpr (First)
         asm("vpbroadcastd {%4, %1|%1, %4}\n\tvpmaddubsw {%1, %2, %0|%0, %2, %1}\n\tvpmaddubsw {%1, %3, %1|%1, %3, %1}"
             : "=&x"(sum[0]), "=&x"(sum[1])
             : "x"(u[0]), "x"(u[1]), "m"(*p));
     else
-        QUANTO_DOT("vpmaddubsw", "vpaddw");
+        asm("vpbroadcastd {%6, %2|%2, %6}\n\tvpmaddubsw {%2, %4, %3|%3, %4, %2}\n\tvpaddw {%3, %0, %0|%0, %0, %3}\n\t"
+            "vpmaddubsw {%2, %5, %2|%2, %5, %2}\n\tvpaddw {%2, %1, %1|%1, %1, %2}"
+            : "+x"(sum[0]), "+x"(sum[1]), "=&x"(d), "=&x"(t)
+            : "x"(u[0]), "x"(u[1]), "m"(*p));
 }
-#undef QUANTO_DOT
 
 // sum[r] = (First) or += the codes of a line * digits of row r: int16 sums, or int32 of 8 bits.
 template <std::size_t Fields, std::size_t R, bool First>

@@ -21,14 +21,27 @@ namespace quanto::inline v0::detail {
 QUANTO_TARGET_BEGIN(QUANTO_AVX512VNNI)
 namespace avx512vnni {
 
-// acc + u (16 x 4 unsigned bytes) * the four digits at p. g++ copies accumulators around the intrinsic.
-QUANTO_INLINE __m512i dot(__m512i acc, __m512i u, std::byte const* p) noexcept {
+// acc += u (16 x 4 unsigned bytes) * the four digits at p. g++ copies accumulators around the intrinsic.
+QUANTO_INLINE void dot(__m512i& acc, __m512i u, std::byte const* p) noexcept {
     auto const* const d = reinterpret_cast<four_digits const*>(p);
 #if defined(__clang__)
-    return _mm512_dpbusd_epi32(acc, u, _mm512_set1_epi32(*d));
+    acc = _mm512_dpbusd_epi32(acc, u, _mm512_set1_epi32(*d));
 #else
     asm("{vpdpbusd %2%{1to16%}, %1, %0|vpdpbusd %0, %1, %2%{1to16%}}" : "+v"(acc) : "v"(u), "m"(*d));
-    return acc;
+#endif
+}
+
+// acc += u * the digits at p + v * those at q. In loops of two, g++ 14 copies accumulators between the instructions.
+QUANTO_INLINE void dot(__m512i& acc, __m512i u, std::byte const* p, __m512i v, std::byte const* q) noexcept {
+#if defined(__clang__)
+    dot(acc, u, p);
+    dot(acc, v, q);
+#else
+    auto const &d = *reinterpret_cast<four_digits const*>(p), &e = *reinterpret_cast<four_digits const*>(q);
+    asm("{vpdpbusd %3%{1to16%}, %1, %0|vpdpbusd %0, %1, %3%{1to16%}}\n\t"
+        "{vpdpbusd %4%{1to16%}, %2, %0|vpdpbusd %0, %2, %4%{1to16%}}"
+        : "+v"(acc)
+        : "v"(u), "v"(v), "m"(d), "m"(e));
 #endif
 }
 
@@ -45,24 +58,29 @@ QUANTO_INLINE __m512 load_scales(dtype type, std::byte const* p) noexcept {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
-// Field f of a line of codes.
-template <std::size_t Fields>
-QUANTO_INLINE __m512i field(__m512i line, unsigned f) noexcept {
+// Field F of a line of codes.
+template <std::size_t Fields, std::size_t F>
+QUANTO_INLINE __m512i field(__m512i line) noexcept {
     if constexpr (Fields == 1) return line;
     __m512i const mask = _mm512_set1_epi8(Fields == 2 ? char{15} : char{3});
-    return _mm512_and_si512(f == 0 ? line : _mm512_srli_epi32(line, f * unsigned{8 / Fields}), mask);
+    if constexpr (F == 0) return _mm512_and_si512(line, mask);
+    return _mm512_and_si512(_mm512_srli_epi32(line, F * 8 / Fields), mask);
 }
 
 // sum[.][r] += the codes of line l of a block * digits of row r, in Sums independent chains.
-template <std::size_t Fields, std::size_t R, std::size_t Sums>
+template <std::size_t Fields, std::size_t R, std::size_t Sums, std::size_t F = 0>
 QUANTO_INLINE void dot_line(__m512i (&sum)[Sums][R], __m512i line, std::size_t l, std::byte const* x) noexcept {
+    constexpr std::size_t at_once = Fields == 2 && Sums == 1 ? 2 : 1, last = F + at_once - 1;
+    __m512i const u = field<Fields, F>(line), v = field<Fields, last>(line);
+    std::size_t const i = (l * Fields + F) / at_once % Sums;
     QUANTO_UNROLL
-    for (std::size_t f = 0; f != Fields; ++f) {
-        __m512i const u = field<Fields>(line, static_cast<unsigned>(f));
-        std::size_t const i = (l * Fields + f) % Sums;
-        QUANTO_UNROLL
-        for (std::size_t r = 0; r != R; ++r) sum[i][r] = dot(sum[i][r], u, x + 4 * (f * R + r));
+    for (std::size_t r = 0; r != R; ++r) {
+        if constexpr (at_once == 1)
+            dot(sum[i][r], u, x + 4 * (F * R + r));
+        else
+            dot(sum[i][r], u, x + 4 * (F * R + r), v, x + 4 * (last * R + r));
     }
+    if constexpr (last + 1 != Fields) dot_line<Fields, R, Sums, last + 1>(sum, line, l, x);
 }
 
 // The lines of a block. With much work per line the hardware's own prefetching lags behind; with little, ours is in its
