@@ -38,7 +38,7 @@ struct heads_of {
     }
     // The matrix of (batch, head), whose rows step over the other heads.
     auto matrix() { return matrix_view<T>(elements.data(), rows, cols, stride); }
-    std::array<std::size_t, 3> steps() const { return {rows * stride, cols, 0}; }
+    batch_index steps() const { return {rows * stride, cols}; }
 };
 
 template <class X, class W>
@@ -100,8 +100,37 @@ TEST_CASE("batches of strided products stay within their bound, and those of int
                 check_batch<float, bfloat16>(backend, c, axis);
             }
             check_batch<float, bfloat16>(backend, c, batch_axis::n, &none);
-            check_batch<std::int8_t, std::int8_t>(backend, c, batch_axis::n);
+            for (auto const axis : {batch_axis::n, batch_axis::k})
+                check_batch<std::int8_t, std::int8_t>(backend, c, axis);
         }
+}
+
+// (2, M, K) times (2, 3, N, K), x repeated: dimensions of both, and of one alone.
+TEST_CASE("int8 batches have a scale per row of either side, or of none, in any number of dimensions") {
+    for (std::string_view const cap : {"portable", "avx2", ""})
+        for (case_of const& c : cases)
+            for (int const scales : {0, 1, 2, 3}) {
+                heads_of<std::int8_t> const x(2, c.m, 1, c.k, 1), w(6, c.n, 1, c.k, 2);
+                auto const of_x = testing::test_values(2, c.m, 3), of_w = testing::test_values(6, c.n, 4);
+                std::size_t const x_step = c.m * x.stride, w_step = c.n * w.stride;
+                batch_product p{{2, 1, 3},
+                                {{matrix_view(x.elements.data(), c.m, c.k, x.stride), 0.3f}, {x_step, 7, 0}},
+                                {{matrix_view(w.elements.data(), c.n, c.k, w.stride), 0.7f}, {3 * w_step, 0, w_step}}};
+                if ((scales & 1) != 0) p.x_scales = of_x.data();
+                if ((scales & 2) != 0) p.w_scales = of_w.data();
+                Tensor<float> y(6 * c.m, c.n), expected(6 * c.m, c.n);
+                p.y = {matrix_view<float>(y.data(), c.m, c.n), {3 * c.m * c.n, 0, c.m * c.n}};
+                REQUIRE(cpu_backend({.force_isa = cap}).matmul(p));
+                p.y.first = matrix_view<float>(expected.data(), c.m, c.n);
+                matmul_reference(p);
+                CAPTURE(c.m, c.n, c.k, cap, scales);
+                CHECK(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)) == 0);
+            }
+    Tensor<std::int8_t> const x(1, 1), w(1, 1);
+    Tensor<float> y(1, 1);
+    float const scale = 1.0f;
+    batch_product const p{.x = {{x, 1.0f}}, .w = {{w, 1.0f}}, .y = {y}, .w_rows = batch_axis::k, .w_scales = &scale};
+    CHECK(cpu_backend().matmul(p).error().code() == errc::unsupported);
 }
 
 TEST_CASE("batches do not depend on the number of threads") {

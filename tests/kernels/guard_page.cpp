@@ -54,6 +54,21 @@ TEST_CASE("kernels read and write nothing outside their operands") {
             Tensor<float16> const halves(n, k);
             at_the_edge const hs(halves.data(), halves.size() * 2);
             backend.matmul(xv, matrix_view<float16 const>(hs.as<float16>(), n, k), yv);
+            Tensor<std::int8_t> const codes_of_x(m, k), codes_of_w(n, k);
+            at_the_edge const x8(codes_of_x.data(), m * k), w8(codes_of_w.data(), n * k), of_x(y.data(), m * 4),
+                of_w(y.data(), n * 4);
+            for (auto const axis : {batch_axis::n, batch_axis::k}) {
+                bool const by_n = axis == batch_axis::n;
+                matrix_view<std::int8_t const> const wv(w8.as<std::int8_t>(), by_n ? n : k, by_n ? k : n);
+                batch_product const p{{},
+                                      {{matrix_view<std::int8_t const>(x8.as<std::int8_t>(), m, k), 1.0f}},
+                                      {{wv, 1.0f}},
+                                      {yv},
+                                      axis,
+                                      of_x.as<float>(),
+                                      by_n ? of_w.as<float>() : nullptr};
+                REQUIRE(backend.matmul(p));
+            }
             any_qtype::for_each([&]<QType Q>(Q) {
                 auto const made = *quantize<Q>(dense, default_optimizer<Q>{}, {.group = 32});
                 auto w = made.view();

@@ -217,16 +217,24 @@ public:
         return operations_->prepared(backend_, x, w, y, options);
     }
 
-    // Many small products. A backend that is not a BatchingBackend multiplies float32 with w (N, K) one by one; other
-    // batches are then computed by their definition.
+    // Many small products. A backend that is not a BatchingBackend multiplies float32 with w (N, K) one by one, in the
+    // workspace what is not; codes, and what has no room there, are computed by their definition.
     result<success> matmul(batch_product const& p, memory_ref workspace = {}) const noexcept {
         if (operations_->batch != nullptr) return operations_->batch(backend_, p, workspace);
         if (auto ok = check(p); !ok) return ok;
-        if (p.x.first.type != dtype::f32 || p.w.first.type != dtype::f32 || p.w_rows != batch_axis::n)
-            return matmul_reference(p), success{};
-        for (std::size_t b = 0; b != p.batches(); ++b)
-            operations_->f32(backend_, p.x[p.at(b)].as<float>(), p.w[p.at(b)].as<float>(), p.y[p.at(b)].as<float>(),
-                             workspace);
+        bool const floats = p.x.first.type == dtype::f32,
+                   copies = p.w.first.type != dtype::f32 || p.w_rows != batch_axis::n;
+        std::size_t const bytes = floats && copies ? p.n() * p.k() * sizeof(float) : 0;
+        auto* const copy = bytes == 0 ? nullptr : static_cast<float*>(workspace.allocate(bytes, alignof(float)));
+        if (!floats || (copies && copy == nullptr)) return matmul_reference(p), success{};
+        for (std::size_t b = 0; b != p.batches(); ++b) {
+            auto const w = p.w[p.at(b)];
+            if (copies) values_by_n(w, p.w_rows, copy);
+            operations_->f32(backend_, p.x[p.at(b)].as<float>(),
+                             copies ? matrix_view<float const>(copy, p.n(), p.k()) : w.as<float>(),
+                             p.y[p.at(b)].as<float>(), workspace);
+        }
+        if (copies) workspace.deallocate(copy, bytes, alignof(float));
         return success{};
     }
     kernel_choice explain_matmul(batch_product const& p) const noexcept {
@@ -268,6 +276,15 @@ public:
     }
 
 private:
+    // w (N, K) as float32, of w (N, K) or (K, N).
+    static void values_by_n(input_matrix const& w, batch_axis rows, float* out) noexcept {
+        visit_element(w.type, [&]<class W>(W) {
+            auto const values = w.as<W>();
+            std::size_t const n = rows == batch_axis::n ? w.rows : w.cols, k = rows == batch_axis::n ? w.cols : w.rows;
+            for (std::size_t i = 0; i != n * k; ++i)
+                out[i] = static_cast<float>(rows == batch_axis::n ? values(i / k, i % k) : values(i % k, i / k));
+        });
+    }
     error no_panels() const noexcept {
         return error(errc::unsupported, "the backend ", name(), " does not read prepared weights");
     }

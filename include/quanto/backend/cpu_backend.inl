@@ -46,7 +46,7 @@ struct cpu_backend::products {
         if (p.batches() == 0 || p.m() == 0 || p.n() == 0) return success{};
         bool const threads = executor && !is_small(p.batches() * p.m(), p.n(), p.k());
         batch_matmul(
-            target, p, threads ? executor->concurrency() : 1,
+            choice, p, threads ? executor->concurrency() : 1,
             [&](std::size_t n, auto const& task) { run(n, threads && n > 1, task); }, workspace);
         return success{};
     }
@@ -150,7 +150,7 @@ QUANTO_BODY result<success> cpu_backend::matmul(batch_product const& p, memory_r
 }
 QUANTO_BODY kernel_choice cpu_backend::explain_matmul(batch_product const& p) const noexcept {
     if (p.k() == 0) return {"matmul", "reference", "there is nothing to sum"};
-    return {"matmul", batch_kernel_name(target(), p), isa_.reason};
+    return {"matmul", batch_kernel_name(isa_, p), isa_.reason};
 }
 QUANTO_BODY result<bool> cpu_backend::convolve(float_convolution const& c) const noexcept {
     return products(*this).convolve(c);

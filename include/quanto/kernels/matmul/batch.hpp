@@ -9,18 +9,14 @@ namespace quanto::inline v0 {
 
 namespace detail {
 
-// The one row of codes after the other, as matmul_int8 walks it.
-struct rows_of_codes {
-    matrix_view<std::int8_t const> w;
-    float scale;
-    std::size_t cols, group, groups = 1;
-
-    explicit rows_of_codes(input_matrix const& m) noexcept
-        : w(m.as<std::int8_t>()), scale(m.scale), cols(m.cols), group(m.cols) {}
-    group_source operator()(std::size_t n, std::size_t) const noexcept {
-        return {reinterpret_cast<std::uint8_t const*>(w.row(n)), 0xff, scale, 0.0f};
-    }
-};
+// The best kernel of int8 products; AVX-512 without its dot products of bytes takes that of AVX2.
+inline void matmul_codes([[maybe_unused]] isa_choice const& choice, int8_product const& p) noexcept {
+#if QUANTO_TARGETS_X86
+    if (choice.vnni) return avx512vnni_codes::matmul_codes(p);
+    if (choice.target != isa::portable) return avx2::matmul_codes(p);
+#endif
+    portable::matmul_codes(p);
+}
 
 // Memory for one piece at a time; who asks for more gets none.
 struct fixed_memory {
@@ -76,15 +72,25 @@ struct batch_pieces {
 };
 
 // Precondition: check(p), K > 0.
-inline void multiply_piece(isa target, batch_product const& p, batch_pieces const& pieces, std::size_t piece,
-                           fixed_memory memory) noexcept {
+inline void multiply_piece(isa_choice const& choice, batch_product const& p, batch_pieces const& pieces,
+                           std::size_t piece, fixed_memory memory) noexcept {
+    isa const target = choice.target;
     auto const b = p.at(piece / pieces.of_matrix);
     auto const x = p.x[b], w = p.w[b];
     auto const y = p.y[b].as<float>();
     std::size_t const most = pieces.by_rows ? y.rows : y.cols, begin = piece % pieces.of_matrix * pieces.size,
                       end = most - begin < pieces.size ? most : begin + pieces.size;
-    if (w.type == dtype::i8)
-        return matmul_int8(target, x.as<std::int8_t>(), x.scale, rows_of_codes(w), y, {begin, end});
+    if (w.type == dtype::i8) {
+        std::size_t const m = pieces.by_rows ? begin : 0, n = pieces.by_rows ? 0 : begin,
+                          rows = pieces.by_rows ? end - begin : y.rows, cols = pieces.by_rows ? y.cols : end - begin;
+        float const *const x_scales = p.x.scales_of(p.x_scales, b), *const w_scales = p.w.scales_of(p.w_scales, b);
+        return matmul_codes(
+            choice, {x.slice(m, rows).as<std::int8_t>(),
+                     pieces.by_rows ? w.as<std::int8_t>() : w.slice(n, cols).as<std::int8_t>(),
+                     matrix_view<float>(y.row(m) + n, rows, cols, y.stride), p.w_rows,
+                     w_scales == nullptr ? x.scale * w.scale : x.scale, x_scales == nullptr ? nullptr : x_scales + m,
+                     w_scales == nullptr ? nullptr : w_scales + n});
+    }
     visit_element(w.type, [&]<class W>(W) {
         if constexpr (FloatStorage<W>) {
             auto const values = w.template as<W>();
@@ -107,10 +113,10 @@ inline void multiply_piece(isa target, batch_product const& p, batch_pieces cons
 // run(n, task) runs tasks 0 .. n - 1, `concurrency` of them at once. Workspace: for each of them the columns of some rows
 // of w, or, where K is long, what dense_matmul needs; without memory for it the product is slower. Precondition: check(p), y overlaps no operand.
 template <class Run>
-void batch_matmul(isa target, batch_product const& p, std::size_t concurrency, Run const& run,
+void batch_matmul(isa_choice const& choice, batch_product const& p, std::size_t concurrency, Run const& run,
                   memory_ref memory) noexcept {
     if (p.k() == 0) return matmul_reference(p);
-    detail::batch_pieces const pieces(target, p);
+    detail::batch_pieces const pieces(choice.target, p);
     std::size_t const tasks = pieces.all < concurrency ? pieces.all : concurrency, slot = pieces.slot,
                       bytes = tasks * slot;
     auto* const workspace = bytes == 0 ? nullptr : static_cast<std::byte*>(memory.allocate(bytes, storage::alignment));
@@ -118,7 +124,7 @@ void batch_matmul(isa target, batch_product const& p, std::size_t concurrency, R
         detail::fixed_memory const mine{workspace + (workspace == nullptr ? 0 : t * slot),
                                         workspace == nullptr ? 0 : slot};
         for (std::size_t i = pieces.all * t / tasks; i != pieces.all * (t + 1) / tasks; ++i)
-            detail::multiply_piece(target, p, pieces, i, mine);
+            detail::multiply_piece(choice, p, pieces, i, mine);
     });
     if (workspace != nullptr) memory.deallocate(workspace, bytes, storage::alignment);
 }
@@ -126,17 +132,20 @@ void batch_matmul(isa target, batch_product const& p, std::size_t concurrency, R
 namespace detail {
 template <class W, isa I, batch_axis Rows>
 inline constexpr kernel_name batch_name{"matmul_batch_",
-                                        std::is_same_v<W, float>      ? "f32_f32"
-                                        : std::is_same_v<W, float16>  ? "f16_f32"
-                                        : std::is_same_v<W, bfloat16> ? "bf16_f32"
-                                                                      : "int8_int8",
+                                        std::is_same_v<W, float>     ? "f32_f32"
+                                        : std::is_same_v<W, float16> ? "f16_f32"
+                                                                     : "bf16_f32",
                                         Rows == batch_axis::n ? "_" : "_by_columns_", name(I)};
 }  // namespace detail
 
 // "matmul_batch_bf16_f32_avx512", and where the rows of w are k "matmul_batch_bf16_f32_by_columns_avx512".
-inline std::string_view batch_kernel_name(isa target, batch_product const& p) noexcept {
+inline std::string_view batch_kernel_name(isa_choice const& choice, batch_product const& p) noexcept {
+    if (p.w.first.type == dtype::i8)
+        return choice.vnni                      ? "matmul_batch_int8_int8_avx512vnni"
+               : choice.target != isa::portable ? "matmul_batch_int8_int8_avx2"
+                                                : "matmul_batch_int8_int8_portable";
     return visit_element(p.w.first.type, [&]<class W>(W) {
-        return with_isa(target, [&]<isa I>(isa_constant<I>) -> std::string_view {
+        return with_isa(choice.target, [&]<isa I>(isa_constant<I>) -> std::string_view {
             if (p.w_rows == batch_axis::k) return detail::batch_name<W, I, batch_axis::k>;
             return detail::batch_name<W, I, batch_axis::n>;
         });

@@ -1,12 +1,14 @@
-// batch_product = products of many small matrices, as attention has them: for each b = (i, j, l) of counts,
+// batch_product = products of many small matrices, as attention has them: for each b = (i, j, ..) of counts,
 //     y[b] = x[b] * w[b]^T      w[b] (N, K)          queries times keys
 //     y[b] = x[b] * w[b]        w[b] (K, N)          probabilities times values:  .w_rows = batch_axis::k
-// x[b] (M, K), y[b] (M, N). Matrix b starts i * steps[0] + j * steps[1] + l * steps[2] elements after the first one, and
-// has a row stride of its own: heads that alternate in the rows of one tensor are a batch, and so is one that repeats
-// (step 0). Element types:
+// x[b] (M, K), y[b] (M, N). Matrix b starts i * steps[0] + j * steps[1] + .. elements after the first one, and has a row
+// stride of its own: heads that alternate in the rows of one tensor are a batch, and so is one that repeats (step 0).
+// Element types:
 //     x f32, w f32, f16 or bf16     float32 sums;  |error| <= (K + 4) * 2^-24 * sum_k |x * w|
-//     x int8, w int8 (N, K)         float(exact sum) * (x.scale * w.scale)
-// y is f32.
+//     x int8, w int8                float(exact sum) * (x.scale * w.scale)
+// y is f32. Codes may have a scale per row, of w (N, K) instead of w.scale, and of x in the end:
+//     float(exact sum) * (x.scale * w_scales[n]) * x_scales[m]
+// Those of matrix b begin with that of its first row, the element's number / row stride, a whole number, in x_scales.
 #pragma once
 
 #include <array>
@@ -14,18 +16,32 @@
 
 #include <quanto/kernels/matmul/reference.hpp>
 #include <quanto/tensor/any_matrix_view.hpp>
+#include <quanto/tensor/extents.hpp>
 
 namespace quanto::inline v0 {
+
+using batch_index = std::array<std::size_t, extents::max_rank>;
 
 template <class Void>
 struct any_batch_view {
     any_matrix_view<Void> first;
-    std::array<std::size_t, 3> steps{};
+    std::array<std::size_t, extents::max_rank> steps{};
 
-    any_matrix_view<Void> operator[](std::array<std::size_t, 3> const& b) const noexcept {
+    any_matrix_view<Void> operator[](batch_index const& b) const noexcept {
         any_matrix_view<Void> m = first;
-        m.data = first.at(0, b[0] * steps[0] + b[1] * steps[1] + b[2] * steps[2]);
+        m.data = first.at(0, offset(b));
         return m;
+    }
+    // Of one scale for each row, those of a matrix. Null: there are none.
+    float const* scales_of(float const* row_scales, batch_index const& b) const noexcept {
+        return row_scales == nullptr || first.stride == 0 ? row_scales : row_scales + offset(b) / first.stride;
+    }
+
+private:
+    std::size_t offset(batch_index const& b) const noexcept {
+        std::size_t sum = 0;
+        for (std::size_t d = 0; d != b.size(); ++d) sum += b[d] * steps[d];
+        return sum;
     }
 };
 using input_batch = any_batch_view<void const>;
@@ -34,17 +50,20 @@ using output_batch = any_batch_view<void>;
 enum class batch_axis : std::uint8_t { n, k };  // what the rows of w are
 
 struct batch_product {
-    std::array<std::size_t, 3> counts{1, 1, 1};
-    input_batch x, w;
-    output_batch y;
+    extents counts{};
+    input_batch x{}, w{};
+    output_batch y{};
     batch_axis w_rows = batch_axis::n;
+    float const *x_scales = nullptr, *w_scales = nullptr;
 
-    std::size_t batches() const noexcept { return counts[0] * counts[1] * counts[2]; }
+    std::size_t batches() const noexcept { return counts.numel(); }
     std::size_t m() const noexcept { return x.first.rows; }
     std::size_t k() const noexcept { return x.first.cols; }
     std::size_t n() const noexcept { return w_rows == batch_axis::n ? w.first.rows : w.first.cols; }
-    std::array<std::size_t, 3> at(std::size_t b) const noexcept {
-        return {b / counts[2] / counts[1], b / counts[2] % counts[1], b % counts[2]};
+    batch_index at(std::size_t b) const noexcept {
+        batch_index index{};
+        for (std::size_t d = counts.rank(); d-- != 0; b /= counts[d]) index[d] = b % counts[d];
+        return index;
     }
 };
 
@@ -56,7 +75,7 @@ inline result<success> check(batch_product const& p) noexcept {
                      ", ", p.w.first.cols, "), y (", p.y.first.rows, ", ", p.y.first.cols, ")");
     dtype const x = p.x.first.type, w = p.w.first.type;
     bool const floats = x == dtype::f32 && is_float_storage(w);
-    bool const codes = x == dtype::i8 && w == dtype::i8 && p.w_rows == batch_axis::n;
+    bool const codes = x == dtype::i8 && w == dtype::i8 && (p.w_rows == batch_axis::n || p.w_scales == nullptr);
     if ((floats || codes) && p.y.first.type == dtype::f32) return success{};
     return error(errc::unsupported, "a batch of products of ", name(x), " and ", name(w), " to ", name(p.y.first.type));
 }
@@ -66,10 +85,13 @@ inline void matmul_reference(batch_product const& p) noexcept {
     for (std::size_t b = 0; b != p.batches(); ++b) {
         auto const x = p.x[p.at(b)], w = p.w[p.at(b)];
         auto const y = p.y[p.at(b)].as<float>();
-        bool const by_n = p.w_rows == batch_axis::n;
+        float const* const x_scales = p.x.scales_of(p.x_scales, p.at(b));
+        float const* const w_scales = p.w.scales_of(p.w_scales, p.at(b));
         visit_element(w.type, [&]<class W>(W) {
             auto const values = w.template as<W>();
-            auto const at = [&](std::size_t n, std::size_t k) { return by_n ? values(n, k) : values(k, n); };
+            auto const at = [&](std::size_t n, std::size_t k) {
+                return p.w_rows == batch_axis::n ? values(n, k) : values(k, n);
+            };
             if constexpr (FloatStorage<W>)
                 return detail::matmul_definition(
                     x.as<float>(), [&](std::size_t n, std::size_t k) { return static_cast<float>(at(n, k)); }, y);
@@ -79,7 +101,8 @@ inline void matmul_reference(batch_product const& p) noexcept {
                         std::int32_t sum = 0;
                         for (std::size_t k = 0; k != x.cols; ++k)
                             sum += std::int32_t{x.as<std::int8_t>()(m, k)} * at(n, k);
-                        y(m, n) = static_cast<float>(sum) * (x.scale * w.scale);
+                        float const scale = x.scale * (w_scales == nullptr ? w.scale : w_scales[n]);
+                        y(m, n) = static_cast<float>(sum) * scale * (x_scales == nullptr ? 1.0f : x_scales[m]);
                     }
         });
     }

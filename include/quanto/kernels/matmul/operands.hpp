@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <quanto/kernels/matmul/reference.hpp>
+#include <quanto/kernels/matmul/batch_product.hpp>
 #include <quanto/tensor/qtensor.hpp>
 
 namespace quanto::inline v0 {
@@ -59,6 +59,15 @@ struct weight_rows {
 
 template <QType W>
 weight_rows(qtensor_view<W> const&) -> weight_rows<W>;
+
+// One int8 product of a batch, or a part of it: the numbers of batch_product.hpp.
+struct int8_product {
+    matrix_view<std::int8_t const> x, w;
+    matrix_view<float> y;
+    batch_axis w_rows;
+    float scale;  // of x and, where w has none per row, of w
+    float const *x_scales, *w_scales;
+};
 
 // One row by the definition: for float8 codes that are NaN or infinite.
 template <QType Q>
