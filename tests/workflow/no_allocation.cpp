@@ -1,16 +1,23 @@
-// A frozen forward pass neither allocates nor calls the system once it is warm. The allocation functions of this
-// program count; for the system, a child process in which the kernel permits nothing but to leave runs the pass.
+// A frozen forward pass neither allocates, nor takes a lock, nor calls the system once it is warm. The functions of this
+// program that allocate or lock count; for the system, a child process in which the kernel permits nothing but to leave
+// runs the pass.
+#include <quanto/backend/thread_executor.hpp>
 #include <quanto/quanto.hpp>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <mutex>
 #include <new>
+#include <shared_mutex>
 
 #include "memory.hpp"
 #include "small_model.hpp"
 
 #if defined(__linux__)
+#include <dlfcn.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -28,7 +35,7 @@
 #endif
 
 #if defined(__GLIBC__) && !defined(QUANTO_TEST_SANITIZED)
-#define QUANTO_TEST_COUNTS_MALLOC
+#define QUANTO_TEST_COUNTS
 namespace {
 std::size_t allocations = 0;  // these tests have one thread
 }
@@ -49,6 +56,26 @@ int posix_memalign(void** p, std::size_t alignment, std::size_t n) noexcept {
     *p = aligned_alloc(alignment, n);
     return *p == nullptr ? 12 : 0;
 }
+}
+
+// What takes a lock, also for std::mutex and std::shared_mutex: counted, and done by the function that is hidden here.
+namespace {
+std::atomic<std::size_t> locks{0};
+template <class Lock>
+int counted(char const* function, Lock* lock) {
+    ++locks;
+    return reinterpret_cast<int (*)(Lock*)>(::dlsym(RTLD_NEXT, function))(lock);
+}
+}  // namespace
+extern "C" {
+int pthread_mutex_lock(pthread_mutex_t* l) noexcept { return counted(__func__, l); }
+int pthread_mutex_trylock(pthread_mutex_t* l) noexcept { return counted(__func__, l); }
+int pthread_rwlock_rdlock(pthread_rwlock_t* l) noexcept { return counted(__func__, l); }
+int pthread_rwlock_tryrdlock(pthread_rwlock_t* l) noexcept { return counted(__func__, l); }
+int pthread_rwlock_wrlock(pthread_rwlock_t* l) noexcept { return counted(__func__, l); }
+int pthread_rwlock_trywrlock(pthread_rwlock_t* l) noexcept { return counted(__func__, l); }
+int pthread_spin_lock(pthread_spinlock_t* l) noexcept { return counted(__func__, l); }
+int pthread_spin_trylock(pthread_spinlock_t* l) noexcept { return counted(__func__, l); }
 }
 #endif
 
@@ -96,25 +123,44 @@ void for_each_case(F&& f) {
 }
 }  // namespace
 
-#if defined(QUANTO_TEST_COUNTS_MALLOC)
+#if defined(QUANTO_TEST_COUNTS)
 TEST_CASE("the allocation functions of this program count") {
     std::size_t const before = allocations;
     Tensor<float> const x(2, 3);
     std::string const s(100, 'x');
     CHECK(allocations - before == 2);
 }
+
+TEST_CASE("the locks that this program takes count") {
+    std::mutex m;
+    std::shared_mutex s;
+    thread_executor pool(2);
+    std::size_t before = locks;
+    { std::lock_guard const guard(m); }
+    CHECK(locks - before == 1);
+    { std::unique_lock const guard(m, std::try_to_lock); }
+    CHECK(locks - before == 2);
+    { std::shared_lock const guard(s); }
+    CHECK(locks - before == 3);
+    { std::lock_guard const guard(s); }
+    CHECK(locks - before == 4);
+    before = locks;
+    pool.run(2, [](std::size_t) {});
+    CHECK(locks > before);
+}
 #endif
 
-TEST_CASE("a warm forward pass takes no memory from upstream, and calls no allocation function") {
+TEST_CASE("a warm forward pass takes no memory from upstream, no lock, and calls no allocation function") {
     for_each_case([](counted_memory& upstream, auto const& forward) {
         REQUIRE(forward());
         std::size_t const warm = upstream.calls;
         CHECK(warm > 0);
-#if defined(QUANTO_TEST_COUNTS_MALLOC)
-        std::size_t const before = allocations;
+#if defined(QUANTO_TEST_COUNTS)
+        std::size_t const before = allocations, unlocked = locks;
         bool const ok = forward();
-        std::size_t const after = allocations;
+        std::size_t const after = allocations, taken = locks - unlocked;
         CHECK(after == before);
+        CHECK(taken == 0);
         CHECK(ok);
 #else
         CHECK(forward());
@@ -123,7 +169,7 @@ TEST_CASE("a warm forward pass takes no memory from upstream, and calls no alloc
     });
 }
 
-#if defined(QUANTO_TEST_COUNTS_MALLOC)
+#if defined(QUANTO_TEST_COUNTS)
 namespace {
 // The status of a process that runs f and may call nothing of the system but to leave.
 template <class F>
