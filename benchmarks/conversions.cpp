@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include <quanto/core/pool_memory.hpp>
-#include <quanto/nn/activation.hpp>
+#include <quanto/nn/quantize_activation.hpp>
 #include <quanto/quantizer/quantize.hpp>
 
 #include "operands.hpp"

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <quanto/nn/quantize_activation.hpp>
+
 #include "catch.hpp"
 
 namespace {

@@ -66,6 +66,7 @@ public:
     float absmax(float const* x, std::size_t n) const noexcept {
         return n == 0 ? 0.0f : detail::largest_magnitude(target_, x, n);
     }
+    bool all_finite(float const* x, std::size_t n) const noexcept { return is_finite(absmax(x, n)); }
 
     // Codes of one scale, as activations have them. Precondition: scale > 0.
     template <ActivationQType Q>

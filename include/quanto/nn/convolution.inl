@@ -114,8 +114,7 @@ private:
         auto const b = bias ? FloatView::of(*bias, where.memory) : FloatView();
         if (!b) return b.error().within(name);
         // Sums are finite or too large; with such a bias they may be NaN, an error that float values have to show.
-        if (bias && !is_finite(vectorized(where.backend.target()).absmax(b->view().data(), outputs())))
-            return std::nullopt;
+        if (bias && !vectorized(where.backend.target()).all_finite(b->view().data(), outputs())) return std::nullopt;
         auto codes = Tensor<std::uint8_t>::make(output_shape(x, layout.out), where.memory);
         if (!codes) return codes.error().within(name);
         auto operands =

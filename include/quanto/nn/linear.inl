@@ -71,8 +71,7 @@ QUANTO_BODY std::optional<float> Linear::scale_of_codes(Activation const& x, std
         return std::nullopt;
     // Sums of codes are finite or too large; of floats, or with such a bias, they may be NaN, an error that float
     // values have to show.
-    if (!x.is_quantized() ||
-        !is_finite(vectorized(where.backend.target()).absmax(bias_values.data(), bias_values.size())))
+    if (!x.is_quantized() || !vectorized(where.backend.target()).all_finite(bias_values.data(), bias_values.size()))
         return std::nullopt;
     return scale;
 }

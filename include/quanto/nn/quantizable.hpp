@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <quanto/nn/any_tensors.hpp>
+#include <quanto/nn/quantize_activation.hpp>
 #include <quanto/nn/recorder.hpp>
 
 namespace quanto::inline v0::nn {

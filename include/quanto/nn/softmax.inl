@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <quanto/nn/operations.hpp>
+#include <quanto/nn/quantize_activation.hpp>
 
 namespace quanto::inline v0::nn {
 
