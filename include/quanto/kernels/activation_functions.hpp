@@ -73,6 +73,14 @@ QUANTO_INLINE constexpr float silu(float value) noexcept {
     return static_cast<float>(v * (select(v < 0.0, e, 1.0) / (1.0 + e)));
 }
 
+// e^(v - largest), 2^-24 of it away at most (its double, 2^-31), below 2^-150 zero. NaN where the difference is NaN.
+// Precondition: v <= largest.
+QUANTO_INLINE constexpr float exp_of_difference(float value, float largest) noexcept {
+    double const x = static_cast<double>(value) - static_cast<double>(largest);
+    double const e = exp_of_negative(select(x > -105.0, x, -105.0));
+    return static_cast<float>(select(x > -105.0, e, select(x <= -105.0, 0.0, x)));
+}
+
 // v[0 .. N) = f(v[0 .. N)). N is one number, so that compilers make vector code of the loops at every level.
 template <std::size_t N>
 QUANTO_INLINE constexpr void activate(fused_activation f, float* v) noexcept {

@@ -1,5 +1,5 @@
 // vectorized = what is done to runs of values, by the kernels of an instruction set: quantizing and dequantizing, with
-// the bytes of the definition, and activation functions. For the former, it is the last argument of
+// the bytes of the definition, activation functions and softmax. For the former, it is the last argument of
 // the functions that have a definition:
 //     auto w = quantize<qint4>(x, max_range{}, {.group = 128}, vectorized{});
 //     dequantize(w.view(), out, vectorized{});
@@ -39,6 +39,7 @@ void quantize_values(isa target, float const* x, std::size_t n, float scale, std
 template <ActivationQType Q>
 void dequantize_values(isa target, std::uint8_t const* codes, std::size_t n, float scale, float* out) noexcept;
 void activate_values(isa target, fused_activation f, float* v, std::size_t n) noexcept;
+void softmax_of_values(isa target, float* v, std::size_t n) noexcept;
 
 }  // namespace detail
 
@@ -82,6 +83,8 @@ public:
     void activate(fused_activation f, float* v, std::size_t n) const noexcept {
         detail::activate_values(target_, f, v, n);
     }
+    // v[i] = e^(v[i] - max v) / sum
+    void softmax(float* v, std::size_t n) const noexcept { detail::softmax_of_values(target_, v, n); }
 
 private:
     // False where the definition has an error to report.

@@ -5,6 +5,7 @@
 #include <quanto/kernels/dequantize/kernel_list.hpp>
 #include <quanto/kernels/floating_point_guard.hpp>
 #include <quanto/kernels/quantize/kernel_list.hpp>
+#include <quanto/kernels/softmax/kernel_list.hpp>
 
 namespace quanto::inline v0::detail {
 
@@ -235,6 +236,11 @@ QUANTO_BODY void activate_values(isa target, fused_activation f, float* v, std::
         if (f == fused_activation::gelu) activate_kernel<fused_activation::gelu, I>::run(v, n);
         if (f == fused_activation::silu) activate_kernel<fused_activation::silu, I>::run(v, n);
     });
+}
+
+QUANTO_BODY void softmax_of_values(isa target, float* v, std::size_t n) noexcept {
+    floating_point_guard const guard;
+    with_isa(target, [&]<isa I>(isa_constant<I>) { softmax_kernel<I>::run(v, n); });
 }
 
 #if defined(QUANTO_IMPLEMENTATION)

@@ -3,16 +3,18 @@
 // row by row: dx = y * (dy - sum of dy * y), and dx = dy - exp(y) * sum of dy.
 #pragma once
 
+#include <utility>
+
 #include <quanto/nn/module.hpp>
 
 namespace quanto::inline v0::nn {
 
-Activation softmax(Activation const& x);
+Activation softmax(Activation x);
 
-Activation log_softmax(Activation const& x);
+Activation log_softmax(Activation x);
 
 struct Softmax {
-    Activation operator()(Activation const& x) const { return softmax(x); }
+    Activation operator()(Activation x) const { return softmax(std::move(x)); }
 };
 
 }  // namespace quanto::inline v0::nn
