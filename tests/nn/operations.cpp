@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <quanto/nn/strided.hpp>
 #include <quanto/testing.hpp>
 
 #include "finite_difference.hpp"
@@ -156,6 +157,28 @@ TEST_CASE("batched products of int8 codes are exact, with every kind of scale") 
     CHECK(same_values(nn::matmul(int8({3, 5}, 0.01f), nn::transpose(int8({4, 5}, 0.02f), 0, 1)),
                       nn::matmul_transposed(int8({3, 5}, 0.01f), int8({4, 5}, 0.02f))));
     CHECK(nn::matmul(of({2, 0}, {}), of({0, 3}, {}))[5] == 0.0f);
+    CHECK(same_values(nn::matmul(by_rows({2, 3, 5}), nn::transpose(int8({4, 5}, 0.02f), 0, 1)),
+                      nn::matmul_transposed(by_rows({2, 3, 5}), int8({4, 5}, 0.02f))));
+    CHECK(same_values(nn::matmul(int8({3, 4}, 0.01f), by_rows({4, 5})),
+                      nn::matmul(*int8({3, 4}, 0.01f).value(), *by_rows({4, 5}).value())));
+}
+
+TEST_CASE("products repeat leading dimensions of either side as expand does") {
+    for (auto const& [a, b] : {std::pair{extents{2, 1, 1, 3, 5}, extents{1, 4, 2, 5, 6}},
+                               {extents{4, 1, 3, 5}, extents{2, 5, 6}},
+                               {extents{3, 5}, extents{2, 1, 3, 2, 1, 2, 5, 6}}}) {
+        extents all = nn::repeated(a, b), wide_a = all, wide_b = all;
+        for (std::size_t d = 1; d != 3; ++d) {
+            wide_a[all.rank() - d] = a[a.rank() - d];
+            wide_b[all.rank() - d] = b[b.rank() - d];
+        }
+        auto const x = int8(a, 0.01f), y = int8(b, 0.02f, 2);
+        CHECK(same_values(nn::matmul(x, y), nn::matmul(nn::expand(x, wide_a), nn::expand(y, wide_b))));
+        CHECK(same_values(nn::matmul(*x.value(), *y.value()),
+                          nn::matmul(*nn::expand(x, wide_a).value(), *nn::expand(y, wide_b).value())));
+    }
+    CHECK(message(nn::matmul(of({2, 1, 1}, {1, 2}), of({3, 1, 1}, {1, 2, 3}))) ==
+          "matmul: leading dimensions of (2) and (3)");
 }
 
 TEST_CASE("operations refuse shapes that do not fit, and name them") {
@@ -268,6 +291,10 @@ TEST_CASE("gradients of the functional operations agree with finite differences"
     check_input([&](auto const& v) { return nn::matmul_transposed(m, v); }, x, "matmul, right");
     check_input([&](auto const& v) { return nn::matmul(m, nn::transpose(v, 1, 2)); }, x, "matmul");
     check_input([&](auto const& v) { return nn::matmul_transposed(m, v); }, values({3, 4}, 7), "matmul, repeated");
+    Activation const w = values({2, 4, 5}, 8);
+    check_input([&](auto const& v) { return nn::matmul(v, w); }, x, "matmul, left");
+    check_input([&](auto const& v) { return nn::matmul(v, w); }, values({1, 3, 4}, 9), "matmul, left, repeated");
+    check_input([&](auto const& v) { return nn::matmul(m, v); }, values({4, 3}, 10), "matmul, right, repeated");
 }
 
 TEST_CASE("activation functions change in place what nobody else has, and nothing else") {

@@ -5,7 +5,6 @@
 #include <limits>
 #include <utility>
 
-#include <quanto/nn/compare.hpp>
 #include <quanto/nn/elementwise.hpp>
 #include <quanto/nn/matmul.hpp>
 #include <quanto/nn/move.hpp>
@@ -14,22 +13,31 @@
 namespace quanto::inline v0::nn {
 
 namespace detail {
-// -infinity where a query may not look; the queries of shared heads follow each other, `length` each.
-inline Activation causal(Activation const& scores, std::size_t length) {
-    std::size_t const rows = scores.shape()[scores.shape().rank() - 2], cols = scores.shape().back();
-    auto hidden = Tensor<bool>::make({rows, cols}, scores.where().memory);
-    if (!hidden) return hidden.error();
-    for (std::size_t r = 0; r != rows; ++r)
-        for (std::size_t c = 0; c != cols; ++c) (*hidden)[r * cols + c] = c + length > r % length + cols;
-    return masked_fill(scores, *hidden, -std::numeric_limits<float>::infinity());
+// Scores of what a query may not see as `number`; the queries of shared heads follow each other, `length` each.
+inline void hide(tensor_view<float> const& scores, std::size_t length, float number) noexcept {
+    matrix_view<float> const all(scores);
+    std::size_t const seen = scores.shape().back(), rows = scores.shape()[scores.shape().rank() - 2];
+    for (std::size_t r = 0; r != all.rows; ++r)
+        for (std::size_t c = r % rows % length + seen + 1 - length; c < seen; ++c) all(r, c) = number;
+}
+inline Activation causal(Activation scores, std::size_t length) {
+    auto values = std::move(scores).value();
+    if (!values) return values.error();
+    hide(values->view(), length, -std::numeric_limits<float>::infinity());
+    Activation y = like(scores, std::move(*values));
+    if (scores.node() == nullptr) return y;
+    return recorded(std::move(y), [to = scores.node(), length](Tape& tape, Tensor<float> dy) {
+        hide(dy.view(), length, 0.0f);
+        return tape.add(to, std::move(dy));
+    });
 }
 
 // All heads have their own k and v; `length` queries of a head follow each other.
 inline Activation attend(Activation const& q, Activation const& k, Activation const& v, std::size_t length,
                          attention_options const& options) {
-    Activation scores = div(matmul_transposed(q, k), std::sqrt(static_cast<float>(q.shape().back())));
-    if (scores && options.causal) scores = causal(scores, length);
-    Activation p = softmax(scores);
+    Activation scores = matmul_transposed(div(q, std::sqrt(static_cast<float>(q.shape().back()))), k);
+    if (scores && options.causal) scores = causal(std::move(scores), length);
+    Activation p = softmax(std::move(scores));
     if (p && options.quantize_probabilities && v.is_quantized() && v.type()->is<qint8>())
         p = quantize_dynamic(p, qint8{}, activation_scaling::per_row);
     return matmul(p, v);
