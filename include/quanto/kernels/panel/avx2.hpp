@@ -65,7 +65,7 @@ QUANTO_INLINE void dot(__m256i (&sum)[2], __m256i const (&u)[2], four_digits con
         asm("vpbroadcastd {%4, %%ymm14|ymm14, %4}\n\tvpmaddwd {%%ymm14, %2, %%ymm15|ymm15, %2, ymm14}\n\t"
             "vpaddd {%%ymm15, %0, %0|%0, %0, ymm15}\n\tvpmaddwd {%%ymm14, %3, %%ymm14|ymm14, %3, ymm14}\n\t"
             "vpaddd {%%ymm14, %1, %1|%1, %1, ymm14}"
-            : "+x"(sum[0]), "+x"(sum[1])
+            : "+&x"(sum[0]), "+&x"(sum[1])
             : "x"(u[0]), "x"(u[1]), "m"(*p)
             : "xmm14", "xmm15");
     else if constexpr (First)
@@ -75,7 +75,7 @@ QUANTO_INLINE void dot(__m256i (&sum)[2], __m256i const (&u)[2], four_digits con
     else
         asm("vpbroadcastd {%6, %2|%2, %6}\n\tvpmaddubsw {%2, %4, %3|%3, %4, %2}\n\tvpaddw {%3, %0, %0|%0, %0, %3}\n\t"
             "vpmaddubsw {%2, %5, %2|%2, %5, %2}\n\tvpaddw {%2, %1, %1|%1, %1, %2}"
-            : "+x"(sum[0]), "+x"(sum[1]), "=&x"(d), "=&x"(t)
+            : "+&x"(sum[0]), "+&x"(sum[1]), "=&x"(d), "=&x"(t)
             : "x"(u[0]), "x"(u[1]), "m"(*p));
 }
 

@@ -21,29 +21,31 @@ namespace quanto::inline v0::detail {
 QUANTO_TARGET_BEGIN(QUANTO_AVX512VNNI)
 namespace avx512vnni {
 
-// acc += u (16 x 4 unsigned bytes) * the four digits at p. g++ copies accumulators around the intrinsic.
-QUANTO_INLINE void dot(__m512i& acc, __m512i u, std::byte const* p) noexcept {
-    auto const* const d = reinterpret_cast<four_digits const*>(p);
+#define QUANTO_DPBUSD(acc, u, d) "{vpdpbusd " d "%{1to16%}, " u ", " acc "|vpdpbusd " acc ", " u ", " d "%{1to16%}}\n\t"
+
+// acc += u (16 x 4 unsigned bytes) * the four digits d. g++ copies accumulators around the intrinsic.
+QUANTO_INLINE void dot(__m512i& acc, __m512i u, four_digits const& d) noexcept {
 #if defined(__clang__)
-    acc = _mm512_dpbusd_epi32(acc, u, _mm512_set1_epi32(*d));
+    acc = _mm512_dpbusd_epi32(acc, u, _mm512_set1_epi32(d));
 #else
-    asm("{vpdpbusd %2%{1to16%}, %1, %0|vpdpbusd %0, %1, %2%{1to16%}}" : "+v"(acc) : "v"(u), "m"(*d));
+    asm(QUANTO_DPBUSD("%0", "%1", "%2") : "+v"(acc) : "v"(u), "m"(d));
 #endif
 }
 
-// acc += u * the digits at p + v * those at q. In loops of two, g++ 14 copies accumulators between the instructions.
-QUANTO_INLINE void dot(__m512i& acc, __m512i u, std::byte const* p, __m512i v, std::byte const* q) noexcept {
+// Four sums += u * the digits d, then += v * the digits e. g++ 14 copies accumulators between single instructions, too.
+QUANTO_INLINE void dot_four(__m512i* acc, __m512i u, four_digits const* d, __m512i v, four_digits const* e) noexcept {
 #if defined(__clang__)
-    dot(acc, u, p);
-    dot(acc, v, q);
+    for (std::size_t r = 0; r != 4; ++r) dot(acc[r], u, d[r]);
+    for (std::size_t r = 0; r != 4; ++r) dot(acc[r], v, e[r]);
 #else
-    auto const &d = *reinterpret_cast<four_digits const*>(p), &e = *reinterpret_cast<four_digits const*>(q);
-    asm("{vpdpbusd %3%{1to16%}, %1, %0|vpdpbusd %0, %1, %3%{1to16%}}\n\t"
-        "{vpdpbusd %4%{1to16%}, %2, %0|vpdpbusd %0, %2, %4%{1to16%}}"
-        : "+v"(acc)
-        : "v"(u), "v"(v), "m"(d), "m"(e));
+    asm(QUANTO_DPBUSD("%0", "%4", "%6") QUANTO_DPBUSD("%1", "%4", "%7") QUANTO_DPBUSD("%2", "%4", "%8")
+            QUANTO_DPBUSD("%3", "%4", "%9") QUANTO_DPBUSD("%0", "%5", "%10") QUANTO_DPBUSD("%1", "%5", "%11")
+                QUANTO_DPBUSD("%2", "%5", "%12") QUANTO_DPBUSD("%3", "%5", "%13")
+        : "+&v"(acc[0]), "+&v"(acc[1]), "+&v"(acc[2]), "+&v"(acc[3])
+        : "v"(u), "v"(v), "m"(d[0]), "m"(d[1]), "m"(d[2]), "m"(d[3]), "m"(e[0]), "m"(e[1]), "m"(e[2]), "m"(e[3]));
 #endif
 }
+#undef QUANTO_DPBUSD
 
 // v as a value of its own: no fused operation with what follows.
 QUANTO_INLINE __m512 rounded(__m512 v) noexcept {
@@ -70,17 +72,19 @@ QUANTO_INLINE __m512i field(__m512i line) noexcept {
 // sum[.][r] += the codes of line l of a block * digits of row r, in Sums independent chains.
 template <std::size_t Fields, std::size_t R, std::size_t Sums, std::size_t F = 0>
 QUANTO_INLINE void dot_line(__m512i (&sum)[Sums][R], __m512i line, std::size_t l, std::byte const* x) noexcept {
-    constexpr std::size_t at_once = Fields == 2 && Sums == 1 ? 2 : 1, last = F + at_once - 1;
-    __m512i const u = field<Fields, F>(line), v = field<Fields, last>(line);
-    std::size_t const i = (l * Fields + F) / at_once % Sums;
-    QUANTO_UNROLL
-    for (std::size_t r = 0; r != R; ++r) {
-        if constexpr (at_once == 1)
-            dot(sum[i][r], u, x + 4 * (F * R + r));
-        else
-            dot(sum[i][r], u, x + 4 * (F * R + r), v, x + 4 * (last * R + r));
+    constexpr bool pair = Fields == 2 && Sums == 1 && R % 4 == 0;
+    constexpr std::size_t next = F + (pair ? 2 : 1);
+    auto const* const digits = reinterpret_cast<four_digits const*>(x) + F * R;
+    __m512i const u = field<Fields, F>(line);
+    if constexpr (pair) {
+        __m512i const v = field<Fields, F + 1>(line);
+        QUANTO_UNROLL
+        for (std::size_t r = 0; r != R; r += 4) dot_four(sum[0] + r, u, digits + r, v, digits + R + r);
+    } else {
+        QUANTO_UNROLL
+        for (std::size_t r = 0; r != R; ++r) dot(sum[(l * Fields + F) % Sums][r], u, digits[r]);
     }
-    if constexpr (last + 1 != Fields) dot_line<Fields, R, Sums, last + 1>(sum, line, l, x);
+    if constexpr (next != Fields) dot_line<Fields, R, Sums, next>(sum, line, l, x);
 }
 
 // The lines of a block. With much work per line the hardware's own prefetching lags behind; with little, ours is in its
