@@ -307,8 +307,8 @@ TEST_CASE("a float8 weight with codes that are no numbers follows the definition
 
 TEST_CASE("products with panels do not depend on the number of threads") {
     any_qtype::for_each([&]<QType Q>(Q) {
-        for (std::size_t const m : {1u, 17u, 129u}) {
-            case_of const c{m, 300, 784, 112};
+        for (std::size_t const m : {1u, 17u, 129u, 130u}) {
+            case_of const c{m, m == 130 ? 10u : 300u, 784, 112};
             auto const x = testing::test_values(c.m, c.k, 1);
             auto const packed = *panels::pack(any_qtensor(weight<Q, float>(c)));
             for (auto const accuracy : {product_accuracy::exact, product_accuracy::dynamic_int8}) {

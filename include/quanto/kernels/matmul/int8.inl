@@ -17,33 +17,11 @@ struct code_words {
     std::size_t count;
 };
 
-// The first bytes of a vector, then zeros.
 template <class V>
-QUANTO_INLINE V load_vector(void const* p, std::size_t bytes) noexcept {
+QUANTO_INLINE V load_vector(void const* p, std::size_t bytes = sizeof(V)) noexcept {
     V v{};
-    if (bytes >= sizeof v)
-        __builtin_memcpy(&v, p, sizeof v);
-    else
-        __builtin_memcpy(&v, p, bytes);
+    __builtin_memcpy(&v, p, bytes < sizeof v ? bytes : sizeof v);
     return v;
-}
-
-// The first n <= lanes elements. By masks: vectors whose address is taken would be in memory all along.
-QUANTO_INLINE vi load_part(void const* p, std::size_t n) noexcept {
-#if QUANTO_KERNEL_BYTES == 64
-    return (vi)_mm512_maskz_loadu_epi32(static_cast<__mmask16>((1u << n) - 1u), p);
-#else
-    return load_vector<vi>(p, n * 4);
-#endif
-}
-QUANTO_INLINE void store_part(vi v, void* p, std::size_t n) noexcept {
-#if QUANTO_KERNEL_BYTES == 64
-    _mm512_mask_storeu_epi32(p, static_cast<__mmask16>((1u << n) - 1u), (__m512i)v);
-#else
-    if (n == lanes) return store_f32(floats(v), p);
-    vf const copy = opaque(floats(v));
-    __builtin_memcpy(p, &copy, n * 4);
-#endif
 }
 
 // Quads, of four codes each, as words; the second half of them a row further on.
@@ -161,7 +139,8 @@ __attribute__((noinline)) inline void code_tile(int8_product const& p, code_word
 #pragma GCC unroll 4
         for (std::size_t v = 0; v != V; ++v) {
             sum[m][v] = vi{} + words.start[m];
-            if (!first_block) sum[m][v] += load_part(p.y.row(m0 + m) + n0 + v * lanes, v + 1 == V ? last : lanes);
+            if (!first_block)
+                sum[m][v] += load_vector<vi>(p.y.row(m0 + m) + n0 + v * lanes, (v + 1 == V ? last : lanes) * 4);
         }
     std::size_t const count = words.count;
     for (std::size_t k = 0; k != count; ++k)
@@ -173,14 +152,15 @@ __attribute__((noinline)) inline void code_tile(int8_product const& p, code_word
         }
 #pragma GCC unroll 4
     for (std::size_t v = 0; v != V; ++v) {
-        std::size_t const n = n0 + v * lanes, columns = v + 1 == V ? last : lanes;
+        std::size_t const n = n0 + v * lanes, bytes = (v + 1 == V ? last : lanes) * 4;
         vf scale = vf{} + p.scale;
-        if (last_block && p.w_scales != nullptr) scale = scale * floats(load_part(p.w_scales + n, columns));
+        if (last_block && p.w_scales != nullptr) scale = scale * load_vector<vf>(p.w_scales + n, bytes);
 #pragma GCC unroll 8
         for (std::size_t m = 0; m != M; ++m) {
             vf y = to_float(sum[m][v]) * scale;
             if (last_block && p.x_scales != nullptr) y *= p.x_scales[m0 + m];
-            store_part(last_block ? bits(y) : sum[m][v], p.y.row(m0 + m) + n, columns);
+            vi const out = last_block ? bits(y) : sum[m][v];  // not the sums, which would be in memory all along
+            __builtin_memcpy(p.y.row(m0 + m) + n, &out, bytes);
         }
     }
 }

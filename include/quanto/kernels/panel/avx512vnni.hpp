@@ -7,10 +7,11 @@
 //     D = 1, others   total[r] += scale[r] * a - shift[r] * (sum of codes)  the same; in the end times s[m]
 // Error of y[m][n] for float x, D = 3, before the activation: with B blocks, b(k) the block of k,
 //     2^-24 * sum_k (|code * scale| + |shift|) * ((B + 10) * |x[m][k]| + 1.01 * max |x[m][b(k)]|)
-// The order of operations does not depend on M, threads, or where rows lie in a tile.
+// The order of operations does not depend on M, threads, or where rows lie in a tile. Weights of few rows: narrow.hpp.
 #pragma once
 
 #include <quanto/kernels/panel/avx512vnni_pack.hpp>
+#include <quanto/kernels/panel/narrow.hpp>
 
 #if QUANTO_TARGETS_X86
 
@@ -238,6 +239,8 @@ tile_kernel kernel_of(std::size_t rows) noexcept {
     }
     return nullptr;
 }
+
+#include <quanto/kernels/panel/avx512vnni_narrow.inl>
 
 }  // namespace avx512vnni
 QUANTO_TARGET_END

@@ -13,14 +13,27 @@
 
 namespace quanto::inline v0::detail {
 
+// count < N elements, in pieces of N / 2, N / 4 ... : nothing is called, and each lies within a vector of its own size,
+// so that what was just stored is forwarded.
+template <std::size_t N, class T>
+QUANTO_INLINE void copy_elements(void const* from, std::size_t count, void* to) noexcept {
+    if constexpr (N != 1) {
+        constexpr std::size_t bytes = N / 2 * sizeof(T);
+        bool const piece = (count & (N / 2)) != 0;
+        if (piece) __builtin_memcpy(to, from, bytes);
+        std::size_t const done = piece ? bytes : 0;
+        copy_elements<N / 2, T>(static_cast<char const*>(from) + done, count, static_cast<char*>(to) + done);
+    }
+}
+
 // v[0 .. count) = the values at p, those beyond 0. By all N, of a copy: a loop that becomes vector code.
 template <class T, std::size_t N>
 QUANTO_INLINE void load_values(void const* p, float scale, std::size_t count, float (&v)[N]) noexcept {
     T from[N] = {};
     if (count == N)
         __builtin_memcpy(static_cast<void*>(from), p, sizeof from);
-    else if (count < N)  // so much g++ has to be told
-        __builtin_memcpy(static_cast<void*>(from), p, count * sizeof(T));
+    else
+        copy_elements<N, T>(p, count, from);
     for (std::size_t i = 0; i != N; ++i)
         if constexpr (CodeElement<T>)
             v[i] = dequantize_code<qtype_of<T>>(bit_cast<std::uint8_t>(from[i]), scale);
@@ -43,8 +56,8 @@ QUANTO_INLINE void store_values(float const (&v)[N], float scale, std::size_t co
     }
     if (count == N)
         __builtin_memcpy(p, to, sizeof to);
-    else if (count < N)
-        __builtin_memcpy(p, to, count * sizeof(T));
+    else
+        copy_elements<N, T>(to, count, p);
 }
 
 // v[.][0 .. count), of `rows` rows from m on and of columns from n on, to y. N is one number, so that the loops become

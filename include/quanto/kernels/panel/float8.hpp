@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include <quanto/kernels/matmul/dense.hpp>
+#include <quanto/kernels/panel/narrow.hpp>
 #include <quanto/kernels/panel/operands.hpp>
 #include <quanto/kernels/panel/workspace.hpp>
 
@@ -31,6 +32,8 @@ namespace avx512 {
 #include <quanto/kernels/panel/float8.inl>
 
 #include <quanto/kernels/panel/float8_tile.inl>
+
+#include <quanto/kernels/panel/float8_narrow.inl>
 }  // namespace avx512
 #undef QUANTO_KERNEL_BYTES
 QUANTO_TARGET_END
@@ -93,10 +96,14 @@ void multiply_rest_by_definition(panel_operands<T> const& o, float const* factor
 template <QType Q, class T, class Split>
 result<success> multiply_float8(isa target, panel_operands<T> const& o, Split const& split) noexcept {
     constexpr std::size_t round_bytes = std::size_t{512} << 10;
-    auto const f = float8_functions_of<Q, T>(target);
     panel_layout const& w = o.w.layout();
     std::size_t const rows = o.x.rows, cols = o.x.cols, panel_count = w.panels();
     if (rows == 0 || panel_count == 0) return success{};
+    if constexpr (std::is_same_v<T, float>)
+        if (std::size_t const vectors = narrow_vectors(w, rows); vectors != 0 && target == isa::avx512)
+            return multiply_narrow_weight<Q>(o, avx512::narrow_functions_of<Q>(vectors), vectors, sizeof(float), true,
+                                             split);
+    auto const f = float8_functions_of<Q, T>(target);
     bool const few = rows <= f.few_rows;
     // Words of a row, groups padded to whole lines.
     std::size_t const padded = w.line_cols() * sizeof(T) / sizeof(float) *

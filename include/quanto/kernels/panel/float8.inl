@@ -62,28 +62,24 @@ QUANTO_INLINE vf load_scales(dtype type, std::byte const* header, std::size_t h)
     return load_weights(reinterpret_cast<bfloat16 const*>(header) + h * lanes);
 }
 
-// The largest |x| of a row; NaN and infinity where it has one.
+QUANTO_INLINE vi magnitude(float const* p) noexcept { return load_as<vi>(p) & 0x7fff'ffff; }
+// The largest |x| of a row; infinity where it has NaN.
 inline float largest_magnitude(float const* x, std::size_t n) noexcept {
-    constexpr std::int32_t magnitude = 0x7fff'ffff;
-    vi largest{};
+    float few[lanes] = {};
+    if (n < lanes) {
+        __builtin_memcpy(few, x, n * sizeof(float));
+        x = few;
+        n = lanes;
+    }
+    vi all = magnitude(x + n - lanes), other{};
     std::size_t k = 0;
-    for (; n - k >= lanes; k += lanes) {
-        vi const v = load_as<vi>(x + k) & magnitude;
-        largest = v > largest ? v : largest;
+    for (; n - k >= 2 * lanes; k += 2 * lanes) {
+        all = greater(all, magnitude(x + k));
+        other = greater(other, magnitude(x + k + lanes));
     }
-    if (n >= lanes) {  // the rest, and some again
-        vi const v = load_as<vi>(x + n - lanes) & magnitude;
-        largest = v > largest ? v : largest;
-        k = n;
-    }
-    std::int32_t part[lanes], most = 0;
-    __builtin_memcpy(part, &largest, sizeof part);
-    for (std::int32_t const v : part) most = v > most ? v : most;
-    for (; k != n; ++k) {
-        std::int32_t const v = bit_cast<std::int32_t>(x[k]) & magnitude;
-        most = v > most ? v : most;
-    }
-    return bit_cast<float>(most);
+    if (n - k >= lanes) other = greater(other, magnitude(x + k));
+    all = greater(all, other);
+    return any_less(0x7f7f'ffff - all, 0) ? bit_cast<float>(0x7f80'0000u) : largest(floats(all));
 }
 
 // The power of two at or below the largest |x| of a row, so that no product with x / factor is below normal numbers for

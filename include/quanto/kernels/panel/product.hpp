@@ -120,6 +120,12 @@ result<success> multiply_tiles(panel_operands<T> const& o, Split const& split) n
     return multiply_tiles<Tiles, Q, 1>(o, split);
 }
 
+// Whether x is of int8, or rounded to it.
+template <class T>
+bool sums_codes(panel_operands<T> const& o) noexcept {
+    return std::is_same_v<T, std::int8_t> || o.options.accuracy == product_accuracy::dynamic_int8;
+}
+
 template <QType Q, class T, class Split>
 result<success> multiply_operands(panel_kernel kernel, panel_operands<T> const& o, Split const& split) noexcept {
 #if QUANTO_TARGETS_X86
@@ -127,7 +133,12 @@ result<success> multiply_operands(panel_kernel kernel, panel_operands<T> const& 
         if (kernel == panel_kernel::avx512) return multiply_float8<Q>(isa::avx512, o, split);
         if (kernel == panel_kernel::avx2) return multiply_float8<Q>(isa::avx2, o, split);
     } else {
-        if (kernel == panel_kernel::avx512vnni) return multiply_tiles<avx512vnni_tiles, Q>(o, split);
+        if (kernel == panel_kernel::avx512vnni) {
+            if (std::size_t const vectors = narrow_vectors(o.w.layout(), o.x.rows); vectors != 0 && sums_codes(o))
+                return multiply_narrow_weight<Q>(o, avx512vnni::narrow_functions_of<codes_per_byte<Q>, T>(vectors),
+                                                 vectors, sizeof(std::int8_t), std::is_same_v<T, float>, split);
+            return multiply_tiles<avx512vnni_tiles, Q>(o, split);
+        }
         if (kernel == panel_kernel::avx2) return multiply_tiles<avx2_dot_tiles, Q>(o, split);
     }
 #elif QUANTO_TARGETS_NEON
@@ -157,8 +168,8 @@ result<success> multiply_values(panel_kernel kernel, isa target, panel_product c
 #if QUANTO_TARGETS_X86
     if constexpr (Q::is_floating_point)
         if (kernel == panel_kernel::avx512bf16)
-            return multiply_float8<Q>(
-                isa::avx512, panel_operands<bfloat16>{p.x.as<bfloat16>(), 1.0f, p.w, p.y, p.options}, split);
+            return multiply_float8<Q>(isa::avx512,
+                                      panel_operands<bfloat16>{p.x.as<bfloat16>(), 1.0f, p.w, p.y, p.options}, split);
 #endif
     std::size_t const cols = p.x.cols, fitting = cols == 0 ? p.x.rows : round_floats / cols / whole_tiles * whole_tiles,
                       most = fitting < whole_tiles ? whole_tiles : fitting, round = p.x.rows < most ? p.x.rows : most,
