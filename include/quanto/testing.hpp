@@ -86,19 +86,20 @@ result<success> check_qtype(B const& backend, std::size_t n, std::size_t k, std:
     auto const made = quantize<Q>(dense, default_optimizer<Q>{}, {.group = group, .integer_zero_point = zero_point});
     if (!made) return made.error();
     qtensor_view<Q> const w = made->view();
-    auto const shift_of = [&](std::size_t g) { return static_cast<double>(absolute(w.shift(g))); };
+    Tensor<float> values(n, k), shifts(n, k);  // read once, not for each element of y
+    for (std::size_t i = 0; i != n * k; ++i) values[i] = w[i], shifts[i] = absolute(w.shift(w.layout.locate(i).group));
+    float const *const value = values.data(), *const shift = shifts.data();
     for (std::size_t const rows : batches) {
-        auto const values = test_values(rows, k + 3, static_cast<std::uint32_t>(rows));
-        matrix_view<float const> const x(values.data() + 1, rows, k, k + 3);
+        auto const wider = test_values(rows, k + 3, static_cast<std::uint32_t>(rows));
+        matrix_view<float const> const x(wider.data() + 1, rows, k, k + 3);
         Tensor<float> out(rows, n + 2);
         for (auto& v : tensor_view<float>(out.view())) v = -7.0f;
         matrix_view<float> const y(out.data() + 1, rows, n, n + 2);
         backend.matmul(x, w, y);
         auto ok = compare(
-            Q::name, group, x, y, [&](std::size_t r, std::size_t c) { return w[r * k + c]; },
-            [&](std::size_t r, std::size_t c) {
-                double const shift = shift_of(w.layout.locate(r * k + c).group);
-                return static_cast<double>(absolute(w[r * k + c])) + 2.0 * shift;  // |code * scale| <= |w| + |shift|
+            Q::name, group, x, y, [&](std::size_t r, std::size_t c) { return value[r * k + c]; },
+            [&](std::size_t r, std::size_t c) {  // |code * scale| <= |w| + |shift|
+                return static_cast<double>(absolute(value[r * k + c])) + 2.0 * static_cast<double>(shift[r * k + c]);
             });
         if (!ok) return ok;
         for (std::size_t m = 0; m != rows; ++m)

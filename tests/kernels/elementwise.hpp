@@ -1,4 +1,4 @@
-// What the tests of quantize, dequantize, pack and convert share: hostile floats, dense samples, sizes around the
+// What the tests of quantize, dequantize and convert share: hostile floats, dense samples, sizes around the
 // blocks of the kernels.
 #pragma once
 
@@ -50,12 +50,13 @@ inline bool same(float a, float b) {
     return bit_cast<std::uint32_t>(a) == bit_cast<std::uint32_t>(b) || (is_nan(a) && is_nan(b));
 }
 
-// f(I) for each instruction set that this machine runs.
-template <class F>
-void for_each_runnable_isa(F const& f) {
-    for_each_isa([&]<isa I>(isa_constant<I> i) {
-        if (I <= detect_isa()) f(i);
+// The instruction sets that this machine runs.
+inline std::vector<isa> runnable_isas() {
+    std::vector<isa> all;
+    for_each_isa([&](isa i) {
+        if (i <= detect_isa()) all.push_back(i);
     });
+    return all;
 }
 
 }  // namespace quanto::test

@@ -13,31 +13,51 @@ using namespace quanto;
 
 namespace {
 
+// What is compared; said where it differs.
+struct comparison {
+    std::string_view type;
+    axis along;
+    dtype stored;
+    extents shape;
+    std::size_t group;
+    isa target;
+
+    void require(bool same, char const* what) const {
+        if (same) return;
+        CAPTURE(type, int(along), name(stored), shape.front(), shape.numel(), group, name(target));
+        FAIL(what);
+    }
+};
+
 bool same_bytes(storage const& a, storage const& b) {
     return a.size() == b.size() && (a.size() == 0 || std::memcmp(a.data(), b.data(), a.size()) == 0);
+}
+bool same_parts(qtensor_parts const& a, qtensor_parts const& b) {
+    return same_bytes(a.codes, b.codes) && same_bytes(a.scale, b.scale) && same_bytes(a.shift, b.shift);
+}
+template <QType Q>
+bool same_values(qtensor_view<Q> const& w, isa target) {
+    std::vector<float> values(w.layout.numel() + 1), defined(values);
+    dequantize(w, values.data(), vectorized(target));
+    dequantize(w, defined.data());
+    return std::memcmp(values.data(), defined.data(), values.size() * sizeof(float)) == 0;
 }
 
 // Every part of a quantized tensor, and its values, by kernels and by definition.
 template <QType Q, axis A, FloatStorage S, class O>
 void compare(Tensor<S> const& x, O const& optimizer, quantizer_options const& options) {
     auto const expected = quantize<Q, A>(x, optimizer, options);
-    test::for_each_runnable_isa([&]<isa I>(isa_constant<I>) {
-        auto const made = quantize<Q, A>(x, optimizer, options, vectorized(I));
-        INFO(Q::name << " " << name(I) << ", group " << options.group << ", axis " << int(A) << ", rows "
-                     << x.shape().front() << ", cols " << x.cols() << ", " << name(dtype_of<S>));
-        REQUIRE(bool(made) == bool(expected));
+    for (isa const target : test::runnable_isas()) {
+        comparison const of{Q::name, A, dtype_of<S>, x.shape(), options.group, target};
+        auto const made = quantize<Q, A>(x, optimizer, options, vectorized(target));
+        of.require(bool(made) == bool(expected), "one is an error");
         if (!expected) {
-            CHECK(made.error().message() == expected.error().message());
-            return;
+            of.require(made.error().message() == expected.error().message(), "the errors differ");
+            continue;
         }
-        CHECK(same_bytes(made->parts().codes, expected->parts().codes));
-        CHECK(same_bytes(made->parts().scale, expected->parts().scale));
-        CHECK(same_bytes(made->parts().shift, expected->parts().shift));
-        std::vector<float> values(x.size() + 1), defined(x.size() + 1);
-        dequantize(made->view(), values.data(), vectorized(I));
-        dequantize(expected->view(), defined.data());
-        CHECK(std::memcmp(values.data(), defined.data(), values.size() * sizeof(float)) == 0);
-    });
+        of.require(same_parts(made->parts(), expected->parts()), "the parts differ");
+        of.require(same_values<Q>(made->view(), target), "the values differ");
+    }
 }
 
 template <FloatStorage S>
@@ -55,6 +75,7 @@ void compare_all(Tensor<S> const& x) {
             }
         }
     });
+    SUCCEED();
 }
 
 }  // namespace
@@ -95,23 +116,21 @@ TEST_CASE("vectorized quantizing names the value that is not finite") {
 
 TEST_CASE("activations by kernels are those of the definition") {
     auto const x = testing::test_values<float>(1, 300, 7);
-    test::for_each_runnable_isa([&]<isa I>(isa_constant<I>) {
+    for (isa const target : test::runnable_isas())
         any_qtype::for_each([&]<QType Q>(Q) {
             if constexpr (ActivationQType<Q>)
                 for (std::size_t const n : test::sizes) {
                     float const scale = absmax_scale<Q>(x.data(), n);
-                    CHECK(vectorized(I).absmax(x.data(), n) / Q::qmax == scale);
+                    CHECK(vectorized(target).absmax(x.data(), n) / Q::qmax == scale);
                     if (scale == 0.0f) continue;
                     std::vector<std::uint8_t> codes(n), expected(n);
                     quantize_activation<Q>(x.data(), n, scale / 2, expected.data());
-                    vectorized(I).encode<Q>(x.data(), n, scale / 2, codes.data());
+                    vectorized(target).encode<Q>(x.data(), n, scale / 2, codes.data());
                     CHECK(codes == expected);
                     std::vector<float> values(n);
-                    vectorized(I).decode<Q>(codes.data(), n, scale / 2, values.data());
-                    for (std::size_t i = 0; i != n; ++i)
-                        CHECK(values[i] == dequantize_code<Q>(expected[i], scale / 2));
+                    vectorized(target).decode<Q>(codes.data(), n, scale / 2, values.data());
+                    for (std::size_t i = 0; i != n; ++i) CHECK(values[i] == dequantize_code<Q>(expected[i], scale / 2));
                 }
         });
-    });
     CHECK(vectorized().absmax(x.data(), 0) == 0.0f);
 }
