@@ -1,6 +1,7 @@
 // Vector kernels are written once, in a vocabulary (vector.inl) that exists in a namespace per instruction set:
-//     #define QUANTO_KERNELS <quanto/kernels/pack/simd.inl>
-//     #include <quanto/kernels/each_target.inl>          detail::elementwise::portable::pack, ...::avx2::pack, ...
+//     #define QUANTO_KERNELS <quanto/kernels/convert/simd.inl>
+//     #include <quanto/kernels/each_target.inl>
+//     detail::elementwise::avx2::convert_to_f32<float16>(x, n, out)
 // The portable one is in GNU vectors, or, where QUANTO_XSIMD is defined (in all units of a program, or none), in
 // xsimd's batches for the unit's own architecture.
 #pragma once

@@ -9,12 +9,6 @@ inline constexpr std::size_t lanes = vf::size;
 
 QUANTO_INLINE vf load_f32(void const* p) noexcept { return vf::load_unaligned(static_cast<float const*>(p)); }
 QUANTO_INLINE void store_f32(vf v, void* p) noexcept { v.store_unaligned(static_cast<float*>(p)); }
-QUANTO_INLINE vw load_u16(void const* p) noexcept {
-    vw v;
-    __builtin_memcpy(static_cast<void*>(&v), p, sizeof v);
-    return v;
-}
-QUANTO_INLINE void store_u16(vw v, void* p) noexcept { __builtin_memcpy(p, static_cast<void const*>(&v), sizeof v); }
 
 QUANTO_INLINE vi bits(vf v) noexcept {
     vi u;
