@@ -30,27 +30,29 @@ class backend_ref {
                         entry<qfloat8_e4m3fn>,
                         entry<qfloat8_e4m3fnuz>,
                         entry<qfloat8_e5m2> {
-        std::string_view (*name)(void const*) noexcept;
-        isa (*target)(void const*) noexcept;
-        dense<float> f32;
+        std::string_view (*name)(void const*) noexcept = nullptr;
+        isa (*target)(void const*) noexcept = nullptr;
+        dense<float> f32 = nullptr;
         void (*int8)(void const*, matrix_view<std::int8_t const>, float, qtensor_view<qint8> const&,
-                     matrix_view<float>) noexcept;
-        // Null where the backend multiplies float32 only.
-        dense<float16> f16;
-        dense<bfloat16> bf16;
-        // Null where the backend does not read panels.
-        bool (*prepares)(void const*, any_qtype) noexcept;
-        result<panels> (*prepare)(void const*, any_qtensor const&, memory_ref) noexcept;
+                     matrix_view<float>) noexcept = nullptr;
+        kernel_choice (*explain)(void const*, std::size_t, any_qtensor const&, product_input) noexcept = nullptr;
+        kernel_choice (*explain_prepared)(void const*, std::size_t, panels const&, product_input) noexcept = nullptr;
+        kernel_choice (*explain_float)(void const*, std::size_t, dtype) noexcept = nullptr;
+        // Those below stay null where the backend is not a StorageBackend,
+        dense<float16> f16 = nullptr;
+        dense<bfloat16> bf16 = nullptr;
+        // a PreparingBackend,
+        bool (*prepares)(void const*, any_qtype) noexcept = nullptr;
+        result<panels> (*prepare)(void const*, any_qtensor const&, memory_ref) noexcept = nullptr;
         result<success> (*prepared)(void const*, input_matrix const&, panels const&, output_matrix const&,
-                                    product_options const&) noexcept;
-        result<success> (*batch)(void const*, batch_product const&, memory_ref) noexcept;  // these two null: has none
-        kernel_choice (*explain_batch)(void const*, batch_product const&) noexcept;
-        result<bool> (*convolve)(void const*, float_convolution const&) noexcept;  // these two null: has none
-        result<bool> (*convolve_int8)(void const*, int8_convolution const&) noexcept;
-        kernel_choice (*explain)(void const*, std::size_t, any_qtensor const&, product_input) noexcept;
-        kernel_choice (*explain_prepared)(void const*, std::size_t, panels const&, product_input) noexcept;
-        kernel_choice (*explain_float)(void const*, std::size_t, dtype) noexcept;
-        kernel_choice (*explain_convolve)(void const*) noexcept = nullptr;  // these two null: has none
+                                    product_options const&) noexcept = nullptr;
+        // a BatchingBackend,
+        result<success> (*batch)(void const*, batch_product const&, memory_ref) noexcept = nullptr;
+        kernel_choice (*explain_batch)(void const*, batch_product const&) noexcept = nullptr;
+        // or a ConvolvingBackend.
+        result<bool> (*convolve)(void const*, float_convolution const&) noexcept = nullptr;
+        result<bool> (*convolve_int8)(void const*, int8_convolution const&) noexcept = nullptr;
+        kernel_choice (*explain_convolve)(void const*) noexcept = nullptr;
         kernel_choice (*explain_convolve_int8)(void const*, panels const&) noexcept = nullptr;
     };
 
@@ -69,44 +71,35 @@ class backend_ref {
                      entry_of<B, qint8>,
                      entry_of<B, qfloat8_e4m3fn>,
                      entry_of<B, qfloat8_e4m3fnuz>,
-                     entry_of<B, qfloat8_e5m2>,
-                     [](void const* b) noexcept -> std::string_view { return get<B>(b).name(); },
-                     []([[maybe_unused]] void const* b) noexcept {
-                         if constexpr (requires(B const& backend) { isa{backend.target()}; })
-                             return get<B>(b).target();
-                         else
-                             return choose_isa().target;
-                     },
-                     [](void const* b, matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y,
-                        [[maybe_unused]] memory_ref workspace) noexcept {
-                         if constexpr (StorageBackend<B>)
-                             get<B>(b).matmul(x, w, y, workspace);
-                         else
-                             get<B>(b).matmul(x, w, y);
-                     },
-                     [](void const* b, matrix_view<std::int8_t const> x, float x_scale, qtensor_view<qint8> const& w,
-                        matrix_view<float> y) noexcept { get<B>(b).matmul(x, x_scale, w, y); },
-                     nullptr,
-                     nullptr,
-                     nullptr,
-                     nullptr,
-                     nullptr,
-                     nullptr,
-                     nullptr,
-                     nullptr,
-                     nullptr,
-                     [](void const* b, std::size_t, any_qtensor const&, product_input) noexcept -> kernel_choice {
-                         return {"matmul", get<B>(b).name(), "this backend says no more"};
-                     },
-                     [](void const* b, std::size_t, panels const&, product_input) noexcept -> kernel_choice {
-                         return {"matmul", get<B>(b).name(), "this backend says no more"};
-                     },
-                     [](void const* b, [[maybe_unused]] std::size_t m, [[maybe_unused]] dtype weight) noexcept {
-                         kernel_choice choice{"matmul", get<B>(b).name(), "a float weight"};
-                         if constexpr (requires(B const& backend) { choice = backend.explain_matmul(m, weight); })
-                             choice = get<B>(b).explain_matmul(m, weight);
-                         return choice;
-                     }};
+                     entry_of<B, qfloat8_e5m2>};
+        o.name = [](void const* b) noexcept -> std::string_view { return get<B>(b).name(); };
+        o.target = []([[maybe_unused]] void const* b) noexcept {
+            if constexpr (requires(B const& backend) { isa{backend.target()}; })
+                return get<B>(b).target();
+            else
+                return choose_isa().target;
+        };
+        o.f32 = [](void const* b, matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y,
+                   [[maybe_unused]] memory_ref workspace) noexcept {
+            if constexpr (StorageBackend<B>)
+                get<B>(b).matmul(x, w, y, workspace);
+            else
+                get<B>(b).matmul(x, w, y);
+        };
+        o.int8 = [](void const* b, matrix_view<std::int8_t const> x, float x_scale, qtensor_view<qint8> const& w,
+                    matrix_view<float> y) noexcept { get<B>(b).matmul(x, x_scale, w, y); };
+        o.explain = [](void const* b, std::size_t, any_qtensor const&, product_input) noexcept -> kernel_choice {
+            return {"matmul", get<B>(b).name(), "this backend says no more"};
+        };
+        o.explain_prepared = [](void const* b, std::size_t, panels const&, product_input) noexcept -> kernel_choice {
+            return {"matmul", get<B>(b).name(), "this backend says no more"};
+        };
+        o.explain_float = [](void const* b, [[maybe_unused]] std::size_t m, [[maybe_unused]] dtype weight) noexcept {
+            kernel_choice choice{"matmul", get<B>(b).name(), "a float weight"};
+            if constexpr (requires(B const& backend) { choice = backend.explain_matmul(m, weight); })
+                choice = get<B>(b).explain_matmul(m, weight);
+            return choice;
+        };
         if constexpr (StorageBackend<B>) {
             o.f16 = [](void const* b, matrix_view<float const> x, matrix_view<float16 const> w, matrix_view<float> y,
                        memory_ref workspace) noexcept { get<B>(b).matmul(x, w, y, workspace); };
