@@ -329,7 +329,13 @@ QUANTO_INLINE vf load_weights(dtype type, void const* p, std::size_t i) noexcept
 // The first n < lanes weights, then zeros.
 template <class W>
 QUANTO_INLINE vf load_weights(W const* p, std::size_t n) noexcept {
+#if QUANTO_KERNEL_BYTES == 64
+    if constexpr (sizeof(W) == 4) return (vf)_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
+    W padded[2 * lanes];
+    _mm512_storeu_si512(padded, _mm512_maskz_loadu_epi16((1u << n) - 1, p));
+#else
     W padded[lanes] = {};
     __builtin_memcpy(static_cast<void*>(padded), p, n * sizeof(W));
+#endif
     return load_weights(padded);
 }

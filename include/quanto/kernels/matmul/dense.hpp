@@ -2,7 +2,7 @@
 //     dense_kernel_name<float16>(isa::avx2) == "matmul_f16_f32_avx2"       (kernel_list.hpp)
 //     dense_matmul<float16>(isa, x, w, y, concurrency, run, memory)        chooses between the two forms of dense.inl
 // Rows of y are the same for every number of threads. Workspace: (M + 24 * threads) * K floats where M is at least the
-// lanes of a vector; without memory for it, the form for few rows does the work.
+// lanes of a vector and N large enough to copy x for; without memory for it, the form for few rows does the work.
 #pragma once
 
 #include <quanto/core/memory.hpp>
@@ -53,8 +53,8 @@ void dense_matmul(isa target, matrix_view<float const> x, matrix_view<W const> w
     std::size_t const panel_floats = ceil_div(x.rows, f.panel_cols) * f.panel_cols * padded,
                       strip_floats = f.strip_rows * padded,
                       bytes = (panel_floats + tasks * strip_floats) * sizeof(float);
-    auto* const workspace =
-        x.rows < f.lanes ? nullptr : static_cast<float*>(memory.allocate(bytes, storage::alignment));
+    bool const few = x.rows < f.lanes || (w.rows <= f.strip_rows / 2 && w.rows <= x.cols / 8);
+    auto* const workspace = few ? nullptr : static_cast<float*>(memory.allocate(bytes, storage::alignment));
     if (workspace == nullptr)
         return run(ceil_div(w.rows, rows_per_task), [&](std::size_t i) {
             std::size_t const begin = i * rows_per_task;

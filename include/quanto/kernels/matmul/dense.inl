@@ -25,76 +25,150 @@ QUANTO_INLINE void prefetch(void const* p) noexcept { __builtin_prefetch(p); }
 
 // ---- few rows of x --------------------------------------------------------------------------------------------------
 
-// y(m0 .. m0 + M, n0 .. n0 + R). Vector i of a row goes to sum i % U: the order of additions is that of U, not of R.
+// Vector I of two that lie together, and of x, both in the order that is cheap for W.
+template <std::size_t I, class W>
+QUANTO_INLINE vf weights_of_pair(W const* p) noexcept {
+#if QUANTO_KERNEL_BYTES == 64
+    if constexpr (std::is_same_v<W, bfloat16>) {
+        __m512i const v = _mm512_loadu_si512(p), zero = _mm512_setzero_si512();
+        return (vf)(I == 0 ? _mm512_unpacklo_epi16(zero, v) : _mm512_unpackhi_epi16(zero, v));
+    }
+#elif QUANTO_KERNEL_BYTES == 32
+    if constexpr (std::is_same_v<W, bfloat16>) {
+        __m256i const v = _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)), zero = _mm256_setzero_si256();
+        return (vf)(I == 0 ? _mm256_unpacklo_epi16(zero, v) : _mm256_unpackhi_epi16(zero, v));
+    }
+#endif
+    return load_weights(p + I * lanes);
+}
+template <class W, std::size_t I>
+QUANTO_INLINE vf x_of_pair(float const* p) noexcept {
+#if QUANTO_KERNEL_BYTES == 64
+    if constexpr (std::is_same_v<W, bfloat16>)
+        return (vf)_mm512_maskz_shuffle_f32x4(0xffff, _mm512_loadu_ps(p), _mm512_loadu_ps(p + lanes),
+                                              I == 0 ? 0x88 : 0xdd);
+#elif QUANTO_KERNEL_BYTES == 32
+    if constexpr (std::is_same_v<W, bfloat16>)
+        return (vf)_mm256_permute2f128_ps(_mm256_loadu_ps(p), _mm256_loadu_ps(p + lanes), I == 0 ? 0x20 : 0x31);
+#endif
+    return load_f32(p + I * lanes);
+}
+
+// The sums of the lanes of four vectors, each in the order of sum_lanes.
+QUANTO_INLINE void store_sums(vf const (&v)[4], float* y) noexcept {
+#if QUANTO_KERNEL_BYTES == 64
+    __m512 const s[4] = {(__m512)v[0], (__m512)v[1], (__m512)v[2], (__m512)v[3]};
+    __m512 const a = _mm512_add_ps(_mm512_shuffle_f32x4(s[0], s[1], 0x44), _mm512_shuffle_f32x4(s[0], s[1], 0xee)),
+                 b = _mm512_add_ps(_mm512_shuffle_f32x4(s[2], s[3], 0x44), _mm512_shuffle_f32x4(s[2], s[3], 0xee)),
+                 q = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd)),
+                 pair = _mm512_add_ps(q, _mm512_permute_ps(q, 0xee));
+    vf const sums = (vf)_mm512_add_ps(pair, _mm512_permute_ps(pair, 0x55));
+    float const four[4] = {sums[0], sums[4], sums[8], sums[12]};
+    __builtin_memcpy(y, four, sizeof four);
+#else
+    for (std::size_t r = 0; r != 4; ++r) y[r] = sum_lanes(v[r]);
+#endif
+}
+
+// y[m][r] of M rows of x and R of w, in a function of its own: its registers hold sums and addresses, nothing else.
+// Vector i of a row goes to sum i % U, the rest to sum 0: the order of additions is that of U, not of R.
 template <std::size_t R, std::size_t M, std::size_t U, class W>
-inline void dot_tile(matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y, std::size_t n0,
-                     std::size_t m0) noexcept {
-    std::size_t const k = x.cols, whole = k - k % (U * lanes);
+__attribute__((noinline)) void dot_tile(float const* x, std::size_t x_stride, W const* w, std::size_t w_stride,
+                                        std::size_t k, float* y, std::size_t y_stride) noexcept {
+    using paired = std::conditional_t<M == 1, W, float>;  // of more rows, the pairs would not fit the registers
+    constexpr std::size_t step = (U < 2 ? 2 : U) * lanes;
     W const* rows[R];
     float const* xs[M];
     vf sum[R][M][U];
 #pragma GCC unroll 8
     for (std::size_t r = 0; r != R; ++r) {
-        rows[r] = w.row(n0 + r);
+        rows[r] = w + r * w_stride;
 #pragma GCC unroll 8
         for (std::size_t m = 0; m != M; ++m)
 #pragma GCC unroll 8
             for (std::size_t u = 0; u != U; ++u) sum[r][m][u] = vf{};
     }
-    for (std::size_t m = 0; m != M; ++m) xs[m] = x.row(m0 + m);
-    auto const step = [&](std::size_t u, auto const& x_at, auto const& w_at) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+    for (std::size_t m = 0; m != M; ++m) xs[m] = x + m * x_stride;
+    auto const add = [&](std::size_t u, auto const& x_at, auto const& w_at) __attribute__((always_inline)) {
         vf v[M];
 #pragma GCC unroll 8
-        for (std::size_t m = 0; m != M; ++m) v[m] = x_at(m);
+        for (std::size_t m = 0; m != M; ++m) v[m] = x_at(xs[m]);
 #pragma GCC unroll 8
         for (std::size_t r = 0; r != R; ++r) {
-            vf const weight = w_at(r);
+            vf const weight = w_at(rows[r]);
 #pragma GCC unroll 8
-            for (std::size_t m = 0; m != M; ++m) sum[r][m][u] = multiply_add(weight, v[m], sum[r][m][u]);
+            for (std::size_t m = 0; m != M; ++m) sum[r][m][u] = multiply_add(v[m], weight, sum[r][m][u]);
         }
     };
+    auto const add_vector = [&](auto of_pair, std::size_t at, std::size_t u) __attribute__((always_inline)) {
+        constexpr std::size_t i = decltype(of_pair)::value;
+        add(
+            u, [=](float const* p) __attribute__((always_inline)) { return x_of_pair<paired, i>(p + at); },
+            [=](W const* p) __attribute__((always_inline)) {
+                return M == 1 ? weights_of_pair<i>(p + at) : load_weights(p + at + i * lanes);
+            });
+    };
     std::size_t t = 0;
-    for (; t != whole; t += U * lanes)
+    for (; k - t >= step; t += step) {
+        if constexpr (R * M == 1) {
 #pragma GCC unroll 8
-        for (std::size_t u = 0; u != U; ++u)
-            step(
-                u, [&](std::size_t m) __attribute__((always_inline)) { return load_f32(xs[m] + t + u * lanes); },
-                [&](std::size_t r) __attribute__((always_inline)) { return load_weights(rows[r] + t + u * lanes); });
+            for (std::size_t u = 0; u != U; ++u) {
+                std::size_t const at = t + u * lanes;
+                add(
+                    u, [=](float const* p) __attribute__((always_inline)) { return load_f32(p + at); },
+                    [=](W const* p) __attribute__((always_inline)) { return load_weights(p + at); });
+            }
+        } else {
 #pragma GCC unroll 8
-    for (std::size_t u = 0; u != U; ++u) {
-        std::size_t const rest = k - t < lanes ? k - t : lanes;
-        if (rest == lanes)
-            step(
-                u, [&](std::size_t m) __attribute__((always_inline)) { return load_f32(xs[m] + t); },
-                [&](std::size_t r) __attribute__((always_inline)) { return load_weights(rows[r] + t); });
-        else if (rest != 0)
-            step(
-                u, [&](std::size_t m) __attribute__((always_inline)) { return load_weights(xs[m] + t, rest); },
-                [&](std::size_t r) __attribute__((always_inline)) { return load_weights(rows[r] + t, rest); });
-        t += rest;
-    }
-#pragma GCC unroll 8
-    for (std::size_t r = 0; r != R; ++r)
-#pragma GCC unroll 8
-        for (std::size_t m = 0; m != M; ++m) {
-            vf total = sum[r][m][0];
-#pragma GCC unroll 8
-            for (std::size_t u = 1; u != U; ++u) total += sum[r][m][u];
-            y(m0 + m, n0 + r) = sum_lanes(total);
+            for (std::size_t i = 0; i != step; i += 2 * lanes) {
+                add_vector(std::integral_constant<std::size_t, 0>{}, t + i, i / lanes % U);
+                add_vector(std::integral_constant<std::size_t, 1>{}, t + i, (i / lanes + 1) % U);
+            }
         }
+    }
+    auto const add_one = [&](auto... n) __attribute__((always_inline)) {
+        add(
+            0, [&](float const* p) __attribute__((always_inline)) { return load_weights(p + t, n...); },
+            [&](W const* p) __attribute__((always_inline)) { return load_weights(p + t, n...); });
+    };
+    for (; k - t >= lanes; t += lanes) add_one();
+    if (t != k) add_one(k - t);
+#pragma GCC unroll 8
+    for (std::size_t m = 0; m != M; ++m) {
+        vf total[R];
+#pragma GCC unroll 8
+        for (std::size_t r = 0; r != R; ++r) {
+            total[r] = sum[r][m][0];
+#pragma GCC unroll 8
+            for (std::size_t u = 1; u != U; ++u) total[r] += sum[r][m][u];
+        }
+        if constexpr (R == 4 && M == 1)
+            store_sums(total, y + m * y_stride);
+        else
+#pragma GCC unroll 8
+            for (std::size_t r = 0; r != R; ++r) y[m * y_stride + r] = sum_lanes(total[r]);
+    }
 }
 
-// Up to four rows of x at a time. Rows of w that come from memory are read one after the other, because that is how
-// processors prefetch; from a cache, several share what x loads.
+// Up to four rows of x at a time. From a cache, several rows of w share what x loads. From memory, they are read one
+// after the other, plainly and in steps of 48 floats: whatever else was measured (two rows, parts of rows, steps of 64
+// floats, fetching x or w ahead) keeps processors from prefetching well.
 template <std::size_t M, std::size_t U, class W>
 inline void dot_rows(matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y, row_range rows,
                      std::size_t m) noexcept {
-    constexpr std::size_t together = lanes == 16 || M == 1 ? 4 : 2;
+    constexpr std::size_t together = lanes == 16 ? 4 : 2,  // their sums fill the registers
+        in_turn = M != 1        ? U
+                  : lanes == 16 ? 3
+                                : 6;
     bool const from_memory = M <= 2 && w.rows * w.cols * sizeof(W) > (std::size_t{1} << 20);
     std::size_t n = rows.begin;
-    if (!from_memory)
-        for (; rows.end - n >= together; n += together) dot_tile<together, M, U>(x, w, y, n, m);
-    for (; n != rows.end; ++n) dot_tile<1, M, U>(x, w, y, n, m);
+    auto const tiles = [&](std::size_t r, auto const& tile) {
+        for (; rows.end - n >= r; n += r) tile(x.row(m), x.stride, w.row(n), w.stride, x.cols, y.row(m) + n, y.stride);
+    };
+    if (from_memory) return tiles(1, dot_tile<1, M, in_turn, W>);
+    tiles(together, dot_tile<together, M, U, W>);
+    tiles(1, dot_tile<1, M, U, W>);
 }
 
 template <class W>
@@ -103,7 +177,7 @@ void rows_dot(matrix_view<float const> x, matrix_view<W const> w, matrix_view<fl
     for (; x.rows - m >= 4; m += 4) dot_rows<4, 1>(x, w, y, rows, m);
     if (x.rows - m == 3) dot_rows<3, 1>(x, w, y, rows, m);
     if (x.rows - m == 2) dot_rows<2, 2>(x, w, y, rows, m);
-    if (x.rows - m == 1) dot_rows<1, 3>(x, w, y, rows, m);
+    if (x.rows - m == 1) dot_rows<1, 4>(x, w, y, rows, m);
 }
 
 // ---- many rows of x -------------------------------------------------------------------------------------------------
