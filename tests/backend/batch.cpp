@@ -134,8 +134,9 @@ TEST_CASE("int8 batches have a scale per row of either side, or of none, in any 
 }
 
 TEST_CASE("batches do not depend on the number of threads") {
-    for (auto const axis : {batch_axis::n, batch_axis::k}) {
-        std::size_t const heads = 5, m = 130, n = 520, k = 64;
+    for (auto const& [axis, m] :
+         {std::pair{batch_axis::n, 130u}, {batch_axis::n, 3u}, {batch_axis::k, 130u}, {batch_axis::k, 3u}}) {
+        std::size_t const heads = 5, n = 520, k = 64;
         heads_of<float> x(1, m, heads, k, 1), y(1, m, heads, n, 3), alone = y;
         heads_of<bfloat16> w(1, axis == batch_axis::n ? n : k, heads, axis == batch_axis::n ? k : n, 2);
         batch_product p{{1, heads, 1}, {x.matrix(), x.steps()}, {w.matrix(), w.steps()}, {}, axis};

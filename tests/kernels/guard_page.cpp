@@ -54,6 +54,15 @@ TEST_CASE("kernels read and write nothing outside their operands") {
             Tensor<float16> const halves(n, k);
             at_the_edge const hs(halves.data(), halves.size() * 2);
             backend.matmul(xv, matrix_view<float16 const>(hs.as<float16>(), n, k), yv);
+            for (std::size_t const rows : {std::size_t{1}, m}) {  // the last ones
+                matrix_view<float const> const x_of(xv.row(m - rows), rows, k);
+                matrix_view<float> const y_of(yv.row(m - rows), rows, n);
+                backend.matmul(x_of, matrix_view<bfloat16 const>(hs.as<bfloat16>(), n, k), y_of);
+                REQUIRE(backend.matmul(batch_product{
+                    {}, {x_of}, {matrix_view<bfloat16 const>(hs.as<bfloat16>(), n, k)}, {y_of}, batch_axis::n}));
+                REQUIRE(backend.matmul(batch_product{
+                    {}, {x_of}, {matrix_view<bfloat16 const>(hs.as<bfloat16>(), k, n)}, {y_of}, batch_axis::k}));
+            }
             Tensor<std::int8_t> const codes_of_x(m, k), codes_of_w(n, k);
             at_the_edge const x8(codes_of_x.data(), m * k), w8(codes_of_w.data(), n * k), of_x(y.data(), m * 4),
                 of_w(y.data(), n * 4);

@@ -1,8 +1,9 @@
 // Batches of products (batch_product.hpp) for every instruction set, by the kernels of single ones. A batch is cut into
-// pieces of fixed size, whatever the number of threads: some columns of y[b] (rows, where the rows of w are k).
+// pieces of fixed size, whatever the number of threads: some columns of y[b] (rows, where the rows of w are k), or, with
+// few rows of x, walked along w (batch_walk.hpp).
 #pragma once
 
-#include <quanto/kernels/matmul/batch_product.hpp>
+#include <quanto/kernels/matmul/batch_walk.hpp>
 #include <quanto/kernels/matmul/kernel_list.hpp>
 
 namespace quanto::inline v0 {
@@ -30,7 +31,7 @@ struct fixed_memory {
 template <class W>
 struct column_functions {
     std::size_t lanes, width;
-    void (*by_columns)(matrix_view<float const>, matrix_view<W const>, matrix_view<float>, row_range) noexcept;
+    void (*by_columns)(matrix_view<float const>, matrix_view<W const>, matrix_view<float>, row_range, bool) noexcept;
     void (*by_packed_columns)(matrix_view<float const>, matrix_view<W const>, matrix_view<float>, float*) noexcept;
 };
 #define QUANTO_COLUMN_FUNCTIONS(i) \
@@ -95,7 +96,7 @@ inline void multiply_piece(isa_choice const& choice, batch_product const& p, bat
         if constexpr (FloatStorage<W>) {
             auto const values = w.template as<W>();
             auto const f = column_functions_of<W>(target);
-            if (pieces.by_rows) return f.by_columns(x.as<float>(), values, y, {begin, end});
+            if (pieces.by_rows) return f.by_columns(x.as<float>(), values, y, {begin, end}, false);
             matrix_view<W const> const part(values.row(begin), end - begin, x.cols, w.stride);
             matrix_view<float> const to(y.data + begin, y.rows, end - begin, y.stride);
             if (pieces.packs_columns && memory.size != 0)
@@ -116,6 +117,18 @@ template <class Run>
 void batch_matmul(isa_choice const& choice, batch_product const& p, std::size_t concurrency, Run const& run,
                   memory_ref memory) noexcept {
     if (p.k() == 0) return matmul_reference(p);
+    bool walked = false;
+    visit_element(p.w.first.type, [&]<class W>(W) {
+        if constexpr (FloatStorage<W>) {
+            auto const f = detail::column_functions_of<W>(choice.target);
+            if (p.m() >= f.lanes) return;
+            walked = true;
+            detail::walk_batch(
+                detail::batch_walk<W>{detail::dense_functions_of<W>(choice.target).rows_dot, f.by_columns, p},
+                concurrency, run);
+        }
+    });
+    if (walked) return;
     detail::batch_pieces const pieces(choice.target, p);
     std::size_t const tasks = pieces.all < concurrency ? pieces.all : concurrency, slot = pieces.slot,
                       bytes = tasks * slot;
