@@ -1,4 +1,4 @@
-// Kernels of products with float8 panels and many rows of x; one type stands for all.
+// Kernels of products with float8 panels and x of float; one type stands for all.
 #include <quanto/kernels/panel/float8.hpp>
 
 namespace quanto::detail {

@@ -57,7 +57,8 @@ public:
     kernel_choice explain_matmul(batch_product const& p) const noexcept;
 
     bool prepares(any_qtype type) const noexcept { return has_panel_kernel(isa_, type); }
-    // The weight as panels. Cost: one pass. Errors: out_of_memory.
+    // The weight as panels. Cost: one pass. Errors: out_of_memory. A product of one row reads memory as fast as the pages
+    // allow: measured on Zen 4, 30 GB/s of those of 2 MiB (MADV_HUGEPAGE, by `memory`), 17 of those of 4 KiB.
     result<panels> prepare(any_qtensor const& w, memory_ref memory = {}) const noexcept {
         return panels::pack(w, memory);
     }

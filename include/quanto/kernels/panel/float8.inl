@@ -129,11 +129,39 @@ __attribute__((noinline)) void finish(panel_operands<T> const& o, vf v, std::siz
     finish_outputs(o.options, o.y, &part, 1, m, n, o.y.cols - n < lanes ? o.y.cols - n : lanes);
 }
 
+// sum += a line of codes times x of M rows, `stride` floats apart. Bytes that one load serves are multiplied in a row.
+template <QType Q, std::size_t M, std::size_t Sums>
+QUANTO_INLINE void dot_line(vf (&sum)[M][line_parts][Sums], std::byte const* line, float const* x,
+                            std::size_t stride) noexcept {
+    auto const multiply = [&]<std::size_t T>() __attribute__((always_inline)) {
+        vf code[line_parts];
+#pragma GCC unroll 2
+        for (std::size_t h = 0; h != line_parts; ++h) code[h] = decode_byte<Q, T>(line + h * sizeof(vf));
+#pragma GCC unroll 4
+        for (std::size_t m = 0; m != M; ++m) {
+            float const* const a = x + m * stride + T;
+            if constexpr (line_parts == 1) {
+                sum[m][0][T % Sums] = multiply_add(a, code[0], sum[m][0][T % Sums]);
+            } else {
+                vf const both = broadcast(*a);
+#pragma GCC unroll 2
+                for (std::size_t h = 0; h != line_parts; ++h)
+                    sum[m][h][T % Sums] = multiply_add(both, code[h], sum[m][h][T % Sums]);
+            }
+        }
+    };
+    multiply.template operator()<0>();
+    multiply.template operator()<2>();
+    multiply.template operator()<1>();
+    multiply.template operator()<3>();
+}
+
 // Rows m0 .. m0 + M of x, packed `stride` floats apart, times panels.
 template <QType Q, std::size_t M>
 void float8_dot(panel_operands<float> const& o, float const* x, std::size_t stride, float const* factors,
                 panel_range range) noexcept {
     constexpr std::size_t sums = M == 1 ? 4 : M == 2 ? 2 : 1;  // independent ones, for the latency of an addition
+    constexpr std::size_t at_once = M == 1 && line_parts == 1 ? 8 : 1;
     panel_layout const& layout = o.w.layout();
     std::byte const* w = o.w.bytes().data() + range.begin * layout.panel_bytes();
     std::size_t const groups = layout.groups(), header_bytes = layout.header_bytes();
@@ -150,20 +178,17 @@ void float8_dot(panel_operands<float> const& o, float const* x, std::size_t stri
                 for (std::size_t h = 0; h != line_parts; ++h)
 #pragma GCC unroll 4
                     for (std::size_t i = 0; i != sums; ++i) sum[m][h][i] = vf{};
-#pragma GCC unroll 2
-            for (std::size_t left = layout.lines(layout.size_of_group(g)); left != 0;
-                 --left, w += panel_layout::line_bytes, xs += 4) {
-#pragma GCC unroll 2
-                for (std::size_t h = 0; h != line_parts; ++h) {
-                    vf four[4];
-                    decode_line<Q>(w + h * sizeof(vf), four);
-#pragma GCC unroll 4
-                    for (std::size_t t = 0; t != 4; ++t)
-#pragma GCC unroll 4
-                        for (std::size_t m = 0; m != M; ++m)
-                            sum[m][h][t % sums] = multiply_add(xs + m * stride + t, four[t], sum[m][h][t % sums]);
+            std::size_t left = layout.lines(layout.size_of_group(g));
+            if constexpr (at_once != 1)
+                for (; left >= at_once; left -= at_once, w += panel_layout::line_bytes * at_once, xs += 4 * at_once) {
+                    // Fetched ahead: misses of x disturb the hardware's prefetching of w.
+                    __builtin_prefetch(xs + 4 * at_once);
+                    __builtin_prefetch(xs + 4 * at_once + lanes);
+#pragma GCC unroll 8
+                    for (std::size_t l = 0; l != at_once; ++l)
+                        dot_line<Q>(sum, w + panel_layout::line_bytes * l, xs + 4 * l, stride);
                 }
-            }
+            for (; left != 0; --left, w += panel_layout::line_bytes, xs += 4) dot_line<Q>(sum, w, xs, stride);
 #pragma GCC unroll 2
             for (std::size_t h = 0; h != line_parts; ++h) {
                 vf const scale = load_scales(layout.scale_type, header, h);

@@ -167,9 +167,12 @@ result<success> multiply_values(panel_kernel kernel, isa target, panel_product c
     if (p.x.type == dtype::f32) return multiply(p.x.as<float>(), 1.0f, p);
 #if QUANTO_TARGETS_X86
     if constexpr (Q::is_floating_point)
-        if (kernel == panel_kernel::avx512bf16)
-            return multiply_float8<Q>(isa::avx512,
-                                      panel_operands<bfloat16>{p.x.as<bfloat16>(), 1.0f, p.w, p.y, p.options}, split);
+        if (kernel == panel_kernel::avx512bf16) {
+            if (p.x.rows != 1)
+                return multiply_float8<Q>(
+                    isa::avx512, panel_operands<bfloat16>{p.x.as<bfloat16>(), 1.0f, p.w, p.y, p.options}, split);
+            kernel = panel_kernel::avx512;  // one row takes less time as floats
+        }
 #endif
     std::size_t const cols = p.x.cols, fitting = cols == 0 ? p.x.rows : round_floats / cols / whole_tiles * whole_tiles,
                       most = fitting < whole_tiles ? whole_tiles : fitting, round = p.x.rows < most ? p.x.rows : most,
