@@ -1,6 +1,7 @@
 // Float8 panels times x of bfloat16 by vdpbf16ps, pairs of products added in float32; included by float8.hpp before
 // float8_tile.inl, in a namespace that uses avx512's. Every float8 number is a bfloat16 number: two tables give the
 // bytes of it for a code without its sign. A word is a pair of x: word 0 elements 0 and 2 of a line, word 1 1 and 3.
+// One row goes as floats (product.hpp): a tile has room for four.
 // vdpbf16ps takes subnormal numbers for 0, and rounds subnormal results to 0: rows of x are scaled by their factor.
 
 template <QType Q>
