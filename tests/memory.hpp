@@ -28,6 +28,17 @@ struct no_memory {
     void deallocate(void*, std::size_t, std::size_t) noexcept {}
 };
 
+// That of the heap, until it is switched off.
+struct ending_memory {
+    bool ended = false;
+    void* allocate(std::size_t n, std::size_t alignment) {
+        return ended ? nullptr : quanto::memory_ref().allocate(n, alignment);
+    }
+    void deallocate(void* p, std::size_t n, std::size_t alignment) noexcept {
+        quanto::memory_ref().deallocate(p, n, alignment);
+    }
+};
+
 #if defined(__unix__)
 // Memory whose last byte is the last one before an unreadable page; aligned as its size is.
 struct edge_memory {

@@ -173,3 +173,18 @@ TEST_CASE("a batch names operands that do not fit") {
     CHECK(backend.matmul(batch_product{.x = {x}, .w = {w}, .y = {y}}).error().code() == errc::shape_mismatch);
     CHECK(backend.matmul(batch_product{.x = {x}, .w = {{codes, 1.0f}}, .y = {y}}).error().code() == errc::unsupported);
 }
+
+TEST_CASE("a batch names sums that overflow, and counts that do") {
+    std::size_t const k = longest_int8_sum + 1;
+    Tensor<std::int8_t> x(1, k), w(1, k);
+    Tensor<float> y(1, 1);
+    cpu_backend const backend;
+    for (std::size_t i = 0; i != k; ++i) x[i] = w[i] = -128;
+    batch_product p{.x = {{x, 1.0f}}, .w = {{w, 1.0f}}, .y = {y}};
+    CHECK(backend.matmul(p).error().message() == "a batch of products: 131072 products of int8 may overflow an int32");
+    p.x.first.cols = p.w.first.cols = k - 1;
+    REQUIRE(backend.matmul(p));
+    CHECK(y[0] == 16384.0f * 131071.0f);
+    p.counts = {std::size_t{1} << 32, std::size_t{1} << 32};
+    CHECK(!backend.matmul(p));
+}

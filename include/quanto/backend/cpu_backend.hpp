@@ -43,6 +43,7 @@ public:
                 memory_ref workspace = {}) const noexcept;
     void matmul(matrix_view<float const> x, matrix_view<bfloat16 const> w, matrix_view<float> y,
                 memory_ref workspace = {}) const noexcept;
+    // Precondition: K <= longest_int8_sum.
     void matmul(matrix_view<std::int8_t const> x, float x_scale, qtensor_view<qint8> const& w,
                 matrix_view<float> y) const noexcept;
     template <QType Q>
@@ -62,8 +63,9 @@ public:
     result<panels> prepare(any_qtensor const& w, memory_ref memory = {}) const noexcept {
         return panels::pack(w, memory);
     }
-    // y = activation(x * w^T + bias) + residual, x and y of any element type. Errors: shape_mismatch, out_of_memory (for
-    // the workspace, options.memory).
+    // y = activation(x * w^T + bias) + residual, x and y of any element type. Precondition: y overlaps neither x nor the
+    // residual nor the bias. Errors: shape_mismatch, out_of_memory (for the workspace, options.memory; a copy of w that
+    // got none).
     result<success> matmul(input_matrix x, panels const& w, output_matrix y,
                            product_options const& options = {}) const noexcept;
     // True: it is done; false: there is no kernel for it. Errors: out_of_memory.

@@ -52,11 +52,13 @@ struct cpu_backend::products {
     }
     result<success> multiply(detail::panel_product const& p) const noexcept {
         if (auto ok = check_matmul(p.x.rows, p.x.cols, p.w.rows(), p.w.cols(), p.y.rows, p.y.cols); !ok) return ok;
+        if (!p.w.has_values()) return error(errc::out_of_memory, "matmul: the weight is a copy that got no memory");
         if (auto const& bias = p.options.bias; !bias.empty() && bias.size() != p.w.rows())
             return error(errc::shape_mismatch, "matmul: ", bias.size(), " biases for ", p.w.rows(), " rows");
         if (auto const& r = p.options.residual; r.data != nullptr && (r.rows != p.y.rows || r.cols != p.y.cols))
             return error(errc::shape_mismatch, "matmul: a residual of ", r.rows, " x ", r.cols, " for a result of ",
                          p.y.rows, " x ", p.y.cols);
+        QUANTO_ASSERT(p.y.data == nullptr || p.y.data != p.options.residual.data, "y overlaps the residual");
         panel_kernel const kernel = choose_panel_kernel(choice, p.w, input_of(p.x.type, p.options.accuracy)).kernel;
         return detail::multiply_panels(kernel, target, p, [&](std::size_t n, std::size_t work, auto const& f) {
             // Below some microseconds of work another thread is no help; four ranges per thread even out their speeds.
@@ -96,7 +98,8 @@ struct cpu_backend::products {
 private:
     // Some microseconds of work or less: it stays on the calling thread.
     static bool is_small(std::size_t m, std::size_t n, std::size_t k) noexcept {
-        return m * n < (std::size_t{1} << 18) / (k + 1);
+        constexpr std::size_t few = std::size_t{1} << 18;
+        return k < few && m * n < few / (k + 1);
     }
 
     template <class F>

@@ -1,5 +1,6 @@
 // An Executor runs n independent tasks and returns when all are done: a thread pool, or a game engine's job system.
 //     e.concurrency()  how many tasks can run at once, >= 1        e.run(n, task)  task(0), ..., task(n - 1), any order
+// Neither throws: products are noexcept.
 #pragma once
 
 #include <concepts>

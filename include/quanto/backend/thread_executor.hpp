@@ -1,11 +1,13 @@
 // thread_executor(n) = n threads, the calling one among them, that wait on a condition variable between runs. Needs
-// threads (and on some systems -pthread), so quanto.hpp does not include it.
+// threads (and on some systems -pthread), so quanto.hpp does not include it. Where the system starts fewer, concurrency()
+// says how many there are (compiled without exceptions, the program ends).
 // Runs of several threads take turns; a task must not run() on the executor that runs it.
 #pragma once
 
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -16,7 +18,14 @@ namespace quanto::inline v0 {
 class thread_executor {
 public:
     explicit thread_executor(std::size_t threads = std::thread::hardware_concurrency()) {
-        for (std::size_t i = 1; i < threads; ++i) threads_.emplace_back([this] { serve(); });
+#if defined(__cpp_exceptions)
+        try {
+            start(threads);
+        } catch (std::system_error const&) {
+        }
+#else
+        start(threads);
+#endif
     }
     thread_executor(thread_executor const&) = delete;
     thread_executor& operator=(thread_executor const&) = delete;
@@ -44,6 +53,9 @@ public:
     }
 
 private:
+    void start(std::size_t threads) {
+        for (std::size_t i = 1; i < threads; ++i) threads_.emplace_back([this] { serve(); });
+    }
     // Tasks one by one, with the lock released while one runs.
     void take_tasks(std::unique_lock<std::mutex>& lock) {
         while (next_ < count_) {

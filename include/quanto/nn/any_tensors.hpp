@@ -14,8 +14,6 @@ inline any_tensor declared(extents const& shape) noexcept { return {dtype::f32, 
 // Whether all elements are there: not only declared, nor a copy for which there was no memory.
 bool has_values(any_tensor const& x) noexcept;
 
-bool has_values(any_qtensor const& q) noexcept;
-
 inline bool is_aligned(any_tensor const& x) noexcept {
     return reinterpret_cast<std::uintptr_t>(x.bytes().data()) % size_of(x.type()) == 0;
 }

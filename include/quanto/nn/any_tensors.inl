@@ -7,12 +7,6 @@ namespace quanto::inline v0::nn {
 
 QUANTO_BODY bool has_values(any_tensor const& x) noexcept { return x.bytes().size() >= x.size() * size_of(x.type()); }
 
-QUANTO_BODY bool has_values(any_qtensor const& q) noexcept {
-    auto const& p = q.parts();
-    return p.scale.size() >= p.layout.groups() * size_of(p.scale_type) && (q.size() == 0 || p.codes.size() != 0) &&
-           (q.type().bits() == 8 || p.shift.size() >= p.layout.groups());
-}
-
 QUANTO_BODY result<any_tensor> converted(Tensor<float> const& x, dtype type, memory_ref memory) {
     auto bytes = storage::allocate(x.size() * size_of(type), memory);
     if (!bytes) return bytes.error();

@@ -10,7 +10,6 @@
 namespace quanto::inline v0::nn {
 
 namespace detail {
-inline constexpr std::size_t longest_int8_product = (std::size_t{1} << 17) - 1;  // (-128)^2 times that fits an int32
 
 // The dimensions of a matrix. Precondition: a rank of 2 and more.
 inline std::size_t rows_of(extents const& shape) noexcept { return shape[shape.rank() - 2]; }
@@ -95,7 +94,7 @@ inline Activation product(Activation const& a, Activation const& b, batch_axis b
         return append(e.append(" and "), of_b);
     }
     Activation const& lead = leading(a, b);
-    std::string_view const obstacle = a.shape().back() > longest_int8_product
+    std::string_view const obstacle = a.shape().back() > longest_int8_sum
                                           ? std::string_view("sums of so many terms exceed an int32")
                                       : b_rows == batch_axis::k && b.has_row_scales() ? rows_taken_apart
                                                                                       : std::string_view();

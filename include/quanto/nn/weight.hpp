@@ -34,9 +34,6 @@ struct weight_scheme {
 result<any_qtensor> quantize_weight(any_tensor const& x, weight_scheme const& scheme, memory_ref memory = {},
                                     chosen_scales const* chosen = nullptr);
 
-// Whether all is there: not a copy for which there was no memory.
-inline bool has_values(panels const& p) noexcept { return p.bytes().size() >= p.layout().bytes(); }
-
 class Weight {
 public:
     explicit Weight(extents const& shape) noexcept : shape_(shape), master_(declared(shape)) {}
@@ -55,8 +52,8 @@ public:
     dtype type() const noexcept { return master_ ? master_->type() : dtype_; }
     bool is_frozen() const noexcept { return !master_; }
     bool has_values() const noexcept {
-        return (!master_ || nn::has_values(*master_)) && (!quantized_ || nn::has_values(*quantized_)) &&
-               (!panels_ || nn::has_values(*panels_));
+        return (!master_ || nn::has_values(*master_)) && (!quantized_ || quantized_->has_values()) &&
+               (!panels_ || panels_->has_values());
     }
     any_tensor const* master() const noexcept { return master_ ? &*master_ : nullptr; }
     // The portable quantized form; nothing where the weight is float, or has released it.
@@ -94,7 +91,7 @@ public:
     result<success> prepare(backend_ref const& backend, memory_ref memory = {});
     // Gives up the portable form of a frozen weight that is prepared; others keep theirs.
     void release_portable() noexcept {
-        if (is_frozen() && panels_ && nn::has_values(*panels_)) quantized_.reset();
+        if (is_frozen() && panels_ && panels_->has_values()) quantized_.reset();
     }
     // The portable form: a view of it, or unpacked where it was released. Precondition: quantized() or prepared().
     // Errors: out_of_memory.

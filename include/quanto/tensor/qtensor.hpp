@@ -171,7 +171,7 @@ public:
 class any_qtensor {
 public:
     any_qtensor(any_qtype type, qtensor_parts parts) noexcept : type_(type), parts_(std::move(parts)) {
-        QUANTO_ASSERT(parts_.layout.along() == axis::first,
+        QUANTO_ASSERT(parts_.layout.along() == axis::first || size() == 0,
                       "any_qtensor: module weights are quantized along axis::first");
     }
     template <QType Q, group Group>
@@ -183,6 +183,12 @@ public:
     std::size_t size() const noexcept { return parts_.layout.numel(); }
     qtensor_parts const& parts() const& noexcept { return parts_; }
     qtensor_parts&& parts() && noexcept { return std::move(parts_); }
+    // False for a copy that got no memory.
+    bool has_values() const noexcept {
+        return parts_.scale.size() >= parts_.layout.groups() * size_of(parts_.scale_type) &&
+               (size() == 0 || parts_.codes.size() != 0) &&
+               (type_.bits() == 8 || parts_.shift.size() >= parts_.layout.groups());
+    }
 
     // Precondition: type() is Q.
     template <QType Q>

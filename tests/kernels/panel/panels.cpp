@@ -2,8 +2,11 @@
 
 #include <cstring>
 
+#include <quanto/backend/cpu_backend.hpp>
 #include <quanto/quantizer/quantize.hpp>
 #include <quanto/testing.hpp>
+
+#include "memory.hpp"
 
 #include "catch.hpp"
 
@@ -126,4 +129,38 @@ TEST_CASE("packing says when there is no memory") {
     REQUIRE(!packed);
     CHECK(packed.error().code() == errc::out_of_memory);
     CHECK(panels::pack(w)->unpack(&none).error().code() == errc::out_of_memory);
+}
+
+TEST_CASE("a weight that is a copy without memory says so") {
+    ending_memory memory;
+    Tensor<float> const values(20, 64);
+    auto const w = any_qtensor(*quantize<qint4, axis::first, group{32}>(values, max_range{}, {.memory = &memory}));
+    auto const packed = panels::pack(w, &memory);
+    REQUIRE(packed);
+    memory.ended = true;
+    panels const copy = *packed;
+    CHECK(packed->has_values());
+    CHECK(copy.rows() == 20);
+    CHECK_FALSE(copy.has_values());
+    any_qtensor const copy_of_w = w;
+    CHECK(w.has_values());
+    CHECK_FALSE(copy_of_w.has_values());
+    CHECK(panels::pack(copy_of_w).error().code() == errc::out_of_memory);
+    Tensor<float> const x(3, 64);
+    Tensor<float> y(3, 20);
+    CHECK(cpu_backend().matmul(x, copy, y).error().code() == errc::out_of_memory);
+}
+
+TEST_CASE("a weight without rows has columns") {
+    Tensor<float> const none(0, 64), x(3, 64);
+    matrix_view<float> const y(nullptr, 3, 0);
+    any_qtype::for_each([&]<QType Q>(Q) {
+        auto const packed = panels::pack(*quantize<Q>(none));
+        REQUIRE(packed);
+        CHECK(packed->cols() == 64);
+        CHECK(cpu_backend().matmul(x, *packed, y));
+        CHECK(packed->unpack()->shape() == extents{0, 64});
+    });
+    CHECK(panels().unpack()->size() == 0);
+    CHECK(any_qtensor(QTensor<qint4, axis::first, whole_axis>()).size() == 0);
 }

@@ -7,7 +7,7 @@
 //     x f32, w f32, f16 or bf16     float32 sums;  |error| <= (K + 4) * 2^-24 * sum_k |x * w|
 //     x int8, w int8                float(exact sum) * (x.scale * w.scale)
 // y is f32. Codes may have a scale per row, of w (N, K) instead of w.scale, and of x in the end:
-//     float(exact sum) * (x.scale * w_scales[n]) * x_scales[m]
+//     float(exact sum) * (x.scale * w_scales[n]) * x_scales[m]         K <= longest_int8_sum
 // Those of matrix b begin with that of its first row, the element's number / row stride, a whole number, in x_scales.
 #pragma once
 
@@ -67,8 +67,10 @@ struct batch_product {
     }
 };
 
-// Errors: shape_mismatch, unsupported (other element types).
+// Errors: shape_mismatch, unsupported (other element types, sums that overflow), invalid_argument.
 inline result<success> check(batch_product const& p) noexcept {
+    if (std::size_t n = 0; !p.counts.checked_numel(n))
+        return error(errc::invalid_argument, "a batch of products: more than memory can hold");
     std::size_t const w_cols = p.w_rows == batch_axis::n ? p.w.first.cols : p.w.first.rows;
     if (p.k() != w_cols || p.y.first.rows != p.m() || p.y.first.cols != p.n())
         return error(errc::shape_mismatch, "a batch of products: x is (", p.m(), ", ", p.k(), "), w (", p.w.first.rows,
@@ -76,6 +78,8 @@ inline result<success> check(batch_product const& p) noexcept {
     dtype const x = p.x.first.type, w = p.w.first.type;
     bool const floats = x == dtype::f32 && is_float_storage(w);
     bool const codes = x == dtype::i8 && w == dtype::i8 && (p.w_rows == batch_axis::n || p.w_scales == nullptr);
+    if (codes && p.k() > longest_int8_sum)
+        return error(errc::unsupported, "a batch of products: ", p.k(), " products of int8 may overflow an int32");
     if ((floats || codes) && p.y.first.type == dtype::f32) return success{};
     return error(errc::unsupported, "a batch of products of ", name(x), " and ", name(w), " to ", name(p.y.first.type));
 }

@@ -2,7 +2,7 @@
 //     float x qtype   y[m][n] = float(sum_k double(x[m][k]) * double(w[n][k]))    w[n][k] as dequantized, f32
 //     float x float   the same
 //     int8 x qint8    y[m][n] = sum_g float(sum_{k in g} x[m][k] * code[n][k]) * (x_scale * scale[n][g])
-//                     the inner sum an exact int32 (|K| <= 2^17), the outer one f32, in the order of the groups
+//                     the inner sum an exact int32: K <= longest_int8_sum, the outer one f32, in the order of the groups
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,9 @@
 #include <quanto/tensor/qtensor.hpp>
 
 namespace quanto::inline v0 {
+
+// So many products of two int8 sum up in an int32: (-128)^2 times that is below 2^31.
+inline constexpr std::size_t longest_int8_sum = (std::size_t{1} << 17) - 1;
 
 namespace detail {
 // w(n, k) gives the value of a weight.

@@ -82,8 +82,6 @@ constexpr bool has_panel_kernel(isa_choice const& target, any_qtype type) noexce
 // `target`: the instruction sets that may be used. Without a kernel that rounds x to int8, dynamic_int8 is as exact as
 // f32.
 inline panel_choice choose_panel_kernel(isa_choice const& target, panels const& w, product_input input) noexcept {
-    // Beyond, a sum of products of two int8 might leave int32.
-    constexpr std::size_t longest_int8 = std::size_t{1} << 17;
     auto const take = [&]<panel_kernel K>(std::string_view reason) {
         using enum product_input;
         if (input == int8) return detail::chosen<int8, K>(w.type(), reason);
@@ -99,8 +97,8 @@ inline panel_choice choose_panel_kernel(isa_choice const& target, panels const& 
     if (w.has_special())
         return take.template operator()<panel_kernel::definition>("the weight has codes that are NaN or infinite");
     bool const sums_codes = input == product_input::int8 || input == product_input::dynamic_int8;
-    if (sums_codes && w.layout().group > longest_int8)
-        return take.template operator()<panel_kernel::definition>("groups longer than 2^17 may overflow int32");
+    if (sums_codes && w.layout().group > longest_int8_sum)
+        return take.template operator()<panel_kernel::definition>("sums of 2^17 and more products may overflow int32");
     if (!has_panel_kernel(target, w.type()))
         return take.template operator()<panel_kernel::portable>(
             "the only kernel for panels without vector instructions");

@@ -49,6 +49,7 @@ public:
 
     // Cost: one pass over w. Errors: out_of_memory.
     static result<panels> pack(any_qtensor const& w, memory_ref memory = {}) {
+        if (!w.has_values()) return error(errc::out_of_memory, "panels: the weight is a copy that got no memory");
         panels made;
         made.type_ = w.type();
         made.shape_ = w.shape();
@@ -74,6 +75,8 @@ public:
     std::size_t cols() const noexcept { return layout_.cols; }
     panel_layout const& layout() const noexcept { return layout_; }
     storage const& bytes() const noexcept { return bytes_; }
+    // False for a copy that got no memory.
+    bool has_values() const noexcept { return bytes_.size() >= layout_.bytes(); }
     bool integer_zero_point() const noexcept { return integer_zero_point_; }
     // Whether a float8 code is NaN or infinite: then products follow the definition, element by element.
     bool has_special() const noexcept { return has_special_; }
