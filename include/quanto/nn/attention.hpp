@@ -1,5 +1,5 @@
-// attention(q, k, v): y = softmax(q k^T / sqrt(d)) v, over all leading dimensions; q (.., L, d), k (.., S, d),
-// v (.., S, e).
+// attention(q, k, v): y = softmax(q k^T / sqrt(d)) v, over all leading dimensions, which must be the same; q (.., L, d),
+// k (.., S, d), v (.., S, e).
 //     int8 q and k multiply exactly; int8 v, too, with the probabilities quantized row by row (dynamic: their largest
 //     is code 127). All else is float.
 // q may have r times as many heads (the third dimension from the end) as k and v: r consecutive ones share a head.
@@ -15,7 +15,8 @@ struct attention_options {
     bool quantize_probabilities = true;  // where v is int8; Python quanto: false
 };
 
-// Errors: shapes that do not fit; hidden rows (causal, S < L). Cost: L * S * (d + e) products per head.
+// Errors: shapes that do not fit; hidden rows (causal, S < L). Cost: L * S * (d + e) products per
+// head, and memory for the L * S scores of all heads.
 Activation attention(Activation const& q, Activation const& k, Activation const& v,
                      attention_options const& options = {});
 

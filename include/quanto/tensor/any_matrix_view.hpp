@@ -33,7 +33,7 @@ struct any_matrix_view {
     Void* data = nullptr;
     dtype type = dtype::f32;
     std::size_t rows = 0, cols = 0, stride = 0;  // in elements
-    float scale = 1.0f;                          // of codes
+    float scale = 1.0f;                          // of codes, > 0
 
     constexpr any_matrix_view() noexcept = default;
     template <class T>

@@ -111,8 +111,9 @@ inline void multiply_piece(isa_choice const& choice, batch_product const& p, bat
 
 }  // namespace detail
 
-// run(n, task) runs tasks 0 .. n - 1, `concurrency` of them at once. Workspace: for each of them the columns of some rows
-// of w, or, where K is long, what dense_matmul needs; without memory for it the product is slower. Precondition: check(p), y overlaps no operand.
+// run(n, task) runs tasks 0 .. n - 1, `concurrency` of them at once. Workspace: for each of them the columns of some
+// rows of w, or, where K is long, what dense_matmul needs; without memory for it the product is slower.
+// Precondition: check(p), y overlaps no operand.
 template <class Run>
 void batch_matmul(isa_choice const& choice, batch_product const& p, std::size_t concurrency, Run const& run,
                   memory_ref memory) noexcept {

@@ -8,7 +8,8 @@
 //     x int8, w int8                float(exact sum) * (x.scale * w.scale)
 // y is f32. Codes may have a scale per row, of w (N, K) instead of w.scale, and of x in the end:
 //     float(exact sum) * (x.scale * w_scales[n]) * x_scales[m]         K <= longest_int8_sum
-// Those of matrix b begin with that of its first row, the element's number / row stride, a whole number, in x_scales.
+// They belong to rows of memory: x_scales[i] to the elements i * stride .. of x, so that matrix b begins with that of its
+// first row. Precondition: steps are multiples of the stride (no heads beside each other in a row).
 #pragma once
 
 #include <array>

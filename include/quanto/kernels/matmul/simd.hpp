@@ -1,5 +1,5 @@
-// The matmul kernels (simd.inl of quantized, dense.inl of float weights, int8.inl of two codes) for every instruction set that this compiler
-// can target:
+// The matmul kernels (simd.inl of quantized, dense.inl of float weights, int8.inl of two codes) for every instruction
+// set that this compiler can target:
 //     detail::portable::matmul(x, weight_rows(w), y, {n0, n1})     and avx2, avx512; y[:, n0 .. n1)
 #pragma once
 

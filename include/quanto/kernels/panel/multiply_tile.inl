@@ -1,4 +1,4 @@
-// A tile of x times panels, included by the integer kernels of each instruction set in their namespace; no include
+// A tile of x times panels, included by the kernels of NEON in their namespaces; no include
 // guard on purpose. Per panel and block, A_i[r] = sum_k code[r][k] * digit_i[m][k] for its rows r, exact in int32, and
 // then in float32, with a the sum of A_i * unit^(D - 1 - i):
 //     D > 1           total[r] += scale[r] * (s[m] * a) - shift[r] * (s[m] * sum of codes)

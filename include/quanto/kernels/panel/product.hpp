@@ -154,8 +154,8 @@ result<success> multiply_operands(panel_kernel kernel, panel_operands<T> const& 
     return success{};
 }
 
-// Kernels read floats, with integer weights int8, and one bfloat16. x of another type goes through the workspace, in rounds of some
-// rows. `target`: for the conversion.
+// Kernels read floats, with integer weights int8, and one bfloat16. x of another type goes through the workspace, in
+// rounds of some rows. `target`: for the conversion.
 template <QType Q, class Split>
 result<success> multiply_values(panel_kernel kernel, isa target, panel_product const& p, Split const& split) noexcept {
     constexpr std::size_t round_floats = std::size_t{1} << 20, whole_tiles = 48;
