@@ -101,6 +101,10 @@ TEST_CASE("MultiHeadAttention splits heads, attends and merges them") {
     CHECK(m(values({3, 8}, 1)).shape() == extents{3, 8});
     CHECK(m(values({3, 8}, 1), values({5, 8}, 2)).shape() == extents{3, 8});
     CHECK(nn::MultiHeadAttention(8, 0)(x).error().code() == errc::shape_mismatch);
+    CHECK(nn::MultiHeadAttention(8, 3)(x).error().message() ==
+          "MultiHeadAttention: 8 features of q and 6 of k are not 3 heads, shared or not");
+    CHECK(nn::MultiHeadAttention(8, 4, 3)(x).error().message() ==
+          "MultiHeadAttention: 8 features of q and 6 of k are not 4 heads, shared or not");
 }
 
 TEST_CASE("gradients of MultiHeadAttention agree with finite differences") {

@@ -73,9 +73,12 @@ QUANTO_BODY Activation MultiHeadAttention::operator()(Activation const& x) const
 
 QUANTO_BODY Activation MultiHeadAttention::operator()(Activation const& x, Activation const& y) const {
     if (!x || !y) return x ? y : x;
-    std::size_t const d = heads == 0 ? 0 : q.out_features() / heads;
-    if (d == 0 || q.out_features() % heads != 0 || k.out_features() % d != 0 || x.shape().rank() < 2 ||
-        x.shape().rank() > 6) {
+    std::size_t const width = q.out_features(), d = heads == 0 ? 0 : width / heads,
+                      shared = d == 0 ? 0 : k.out_features() / d;
+    if (shared == 0 || width % heads != 0 || k.out_features() % d != 0 || heads % shared != 0)
+        return error(errc::shape_mismatch, "MultiHeadAttention: ", width, " features of q and ", k.out_features(),
+                     " of k are not ", heads, " heads, shared or not");
+    if (x.shape().rank() < 2 || x.shape().rank() > 6) {
         error e(errc::shape_mismatch, "MultiHeadAttention (", heads, " heads): the input has shape ");
         return append(e, x.shape());
     }

@@ -86,7 +86,7 @@ inline Activation product(Activation const& a, Activation const& b, batch_axis b
         std::swap(transposed[rank - 2], transposed[rank - 1]);
     if (a.shape().rank() < 2 || transposed.rank() < 2 || a.shape().back() != transposed.back()) {
         error e = append(error(errc::shape_mismatch, "matmul: "), a.shape());
-        return append(e.append(" times the transpose of "), transposed);
+        return append(e.append(b_rows == batch_axis::n ? " times the transpose of " : " times "), b.shape());
     }
     extents const of_a = before_matrix(a.shape()), of_b = before_matrix(b.shape()), dims = repeated(of_a, of_b);
     if (!strided::broadcast(of_a, dims) || !strided::broadcast(of_b, dims)) {
