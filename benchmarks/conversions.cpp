@@ -18,11 +18,13 @@ using namespace quanto;
 constexpr std::size_t rows = 160, cols = 4096;
 constexpr double bytes = static_cast<double>(rows * cols * sizeof(float));
 
+// In huge pages, as what it is compared with.
 template <QType Q>
 struct weight {
-    Tensor<float> x = random_values(rows, cols, 1);
+    huge_pages pages;
+    Tensor<float> x = values_in(&pages);
     grouping layout;
-    Tensor<float> scale, shift, values{x.shape()};
+    Tensor<float> scale, shift, values = *Tensor<float>::make(x.shape(), &pages);
     Tensor<std::uint8_t> codes;
     QTensor<Q> expected;
     vectorized by{};
@@ -31,8 +33,17 @@ struct weight {
         : layout(x.shape(), axis::first, quanto::group{group}),
           scale(extents{layout.groups()}),
           shift(extents{layout.groups()}),
-          codes(extents{planar_packing<Q::bits>{layout.code_rows(), layout.code_cols()}.bytes()}),
-          expected(*quantize<Q>(x, default_optimizer<Q>{}, {.group = group})) {}
+          codes(*Tensor<std::uint8_t>::make(
+              extents{planar_packing<Q::bits>{layout.code_rows(), layout.code_cols()}.bytes()}, &pages)),
+          expected(*quantize<Q>(x, default_optimizer<Q>{}, {.group = group, .memory = &pages})) {}
+
+private:
+    static Tensor<float> values_in(memory_ref memory) {
+        auto const random = random_values(rows, cols, 1);
+        auto x = *Tensor<float>::make(random.shape(), memory);
+        std::memcpy(x.data(), random.data(), random.size() * sizeof(float));
+        return x;
+    }
 };
 
 template <QType Q>
