@@ -20,7 +20,7 @@ TEST_CASE("products with panels read and write nothing outside their operands") 
             for (std::size_t const n : {1u, 16u, 23u})
                 for (std::size_t const m : {1u, 3u, 7u, 16u, 19u}) {
                     edge_values<float> x(m * k), y(m * n), bias(n);
-                    edge_values<std::int8_t> x8(m * k), y8(m * n);
+                    edge_values<std::int8_t> x8(m * k), y8(m * n), added(m * n);
                     edge_values<bfloat16> x16(m * k);
                     edge_values<float16> y16(m * n);
                     edge_values<float8_e4m3fn> x_float8(m * k), y_float8(m * n);
@@ -53,7 +53,7 @@ TEST_CASE("products with panels read and write nothing outside their operands") 
                         REQUIRE(backend.matmul({xs8, 0.5f}, packed, ys, o));
                         o.accuracy = product_accuracy::exact;
                         REQUIRE(backend.matmul(xs16, packed, ys16, o));
-                        o.residual = input_matrix(matrix_view<std::int8_t>(y8.data(), m, n), 0.5f);
+                        o.residual = input_matrix(matrix_view<std::int8_t>(added.data(), m, n), 0.5f);
                         REQUIRE(backend.matmul(xs_float8, packed, {ys_float8, 0.25f}, o));
                         REQUIRE(backend.matmul(xs16, packed, ys8, o));
                     });
