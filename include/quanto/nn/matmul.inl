@@ -81,12 +81,11 @@ inline result<success> product_backward(Tape& tape, Activation const& a, Activat
 // y = a * b^T, or a * b where the rows of b are k.
 inline Activation product(Activation const& a, Activation const& b, batch_axis b_rows) {
     if (!a || !b) return a ? b : a;
-    extents transposed = b.shape();
-    if (std::size_t const rank = transposed.rank(); b_rows == batch_axis::k && rank >= 2)
-        std::swap(transposed[rank - 2], transposed[rank - 1]);
-    if (a.shape().rank() < 2 || transposed.rank() < 2 || a.shape().back() != transposed.back()) {
+    bool const by_n = b_rows == batch_axis::n;
+    if (a.shape().rank() < 2 || b.shape().rank() < 2 ||
+        a.shape().back() != (by_n ? b.shape().back() : rows_of(b.shape()))) {
         error e = append(error(errc::shape_mismatch, "matmul: "), a.shape());
-        return append(e.append(b_rows == batch_axis::n ? " times the transpose of " : " times "), b.shape());
+        return append(e.append(by_n ? " times the transpose of " : " times "), b.shape());
     }
     extents const of_a = before_matrix(a.shape()), of_b = before_matrix(b.shape()), dims = repeated(of_a, of_b);
     if (!strided::broadcast(of_a, dims) || !strided::broadcast(of_b, dims)) {
@@ -96,8 +95,8 @@ inline Activation product(Activation const& a, Activation const& b, batch_axis b
     Activation const& lead = leading(a, b);
     std::string_view const obstacle = a.shape().back() > longest_int8_sum
                                           ? std::string_view("sums of so many terms exceed an int32")
-                                      : b_rows == batch_axis::k && b.has_row_scales() ? rows_taken_apart
-                                                                                      : std::string_view();
+                                      : !by_n && b.has_row_scales() ? rows_taken_apart
+                                                                    : std::string_view();
     auto const multiply = [&]() -> result<Tensor<float>> {
         if (explain(operations::matmul, {&a, &b}, obstacle)) {
             a.source().read_by();

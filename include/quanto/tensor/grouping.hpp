@@ -39,9 +39,10 @@ public:
     constexpr grouping(extents const& shape, axis a, group g) noexcept : axis_(a) {
         std::size_t const numel = shape.numel();
         lines_ = a == axis::first ? shape.front() : a == axis::last ? shape.back() : 1;
+        std::size_t const rank = shape.rank(), of_lines = a == axis::first ? 0 : a == axis::last ? rank - 1 : rank;
         length_ = 1;
-        for (std::size_t d = 0; d != shape.rank(); ++d)
-            if (a == axis::first ? d != 0 : a == axis::last ? d + 1 != shape.rank() : true) length_ *= shape[d];
+        for (std::size_t d = 0; d != rank; ++d)
+            if (d != of_lines) length_ *= shape[d];
         whole_ = g == whole_axis || g == dynamic_group || g.size > length_;
         group_ = whole_ ? length_ : g.size;
         per_line_ = length_ == 0 ? 0 : ceil_div(length_, group_);

@@ -120,16 +120,6 @@ inline void sum_channels(padded_picture const& p, std::int8_t const* padded, std
     }
 }
 
-// acc + u (16 x 4 unsigned bytes) * four codes in every lane. g++ copies accumulators around the intrinsic.
-QUANTO_INLINE __m512i dot(__m512i acc, __m512i u, __m512i x) noexcept {
-#if defined(__clang__)
-    return _mm512_dpbusd_epi32(acc, u, x);
-#else
-    asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(u), "v"(x));
-    return acc;
-#endif
-}
-
 // Outputs of a line times panels.
 struct line_product {
     std::size_t step, runs_down, runs_right, down, right, lines;  // bytes between outputs; taps, and bytes between them
@@ -212,7 +202,7 @@ void multiply_line(line_product const& p, std::byte const* x, std::byte const* w
                 for (std::size_t m = 0; m != M; ++m) {
                     __m512i const codes = _mm512_set1_epi32(*reinterpret_cast<four_digits const*>(from + m * p.step));
                     QUANTO_UNROLL
-                    for (std::size_t i = 0; i != P; ++i) acc[i][m] = dot(acc[i][m], line[i], codes);
+                    for (std::size_t i = 0; i != P; ++i) dot(acc[i][m], line[i], codes);
                 }
             }
         }

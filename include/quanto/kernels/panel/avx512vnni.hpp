@@ -33,6 +33,15 @@ QUANTO_INLINE void dot(__m512i& acc, __m512i u, four_digits const& d) noexcept {
 #endif
 }
 
+// acc += the unsigned bytes of u * the signed ones of x.
+QUANTO_INLINE void dot(__m512i& acc, __m512i u, __m512i x) noexcept {
+#if defined(__clang__)
+    acc = _mm512_dpbusd_epi32(acc, u, x);
+#else
+    asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(u), "v"(x));
+#endif
+}
+
 // Four sums += u * the digits d, then += v * the digits e. g++ 14 copies accumulators between single instructions, too.
 QUANTO_INLINE void dot_four(__m512i* acc, __m512i u, four_digits const* d, __m512i v, four_digits const* e) noexcept {
 #if defined(__clang__)

@@ -27,13 +27,7 @@ struct codes_step {
         auto const some = static_cast<__mmask16>((1u << n) - 1u);
         return _mm512_xor_si512(_mm512_broadcast_i32x4(_mm_maskz_loadu_epi8(some, p)), offset());
     }
-    QUANTO_INLINE static void multiply(__m512i& sum, __m512i x, __m512i w) noexcept {
-#if defined(__clang__)
-        sum = _mm512_dpbusd_epi32(sum, x, w);
-#else
-        asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(w));
-#endif
-    }
+    QUANTO_INLINE static void multiply(__m512i& sum, __m512i x, __m512i w) noexcept { dot(sum, x, w); }
     QUANTO_INLINE static __m512i add(__m512i a, __m512i b) noexcept { return _mm512_add_epi32(a, b); }
     QUANTO_INLINE static void start(__m512i& sum, __m512i w) noexcept { multiply(sum, offset(), w); }
 
@@ -69,12 +63,10 @@ struct codes_step {
 // definition.
 inline float round_row(float const* x, std::size_t cols, std::int8_t* codes) noexcept {
     std::uint32_t const largest = largest_magnitude(x, cols);
-    bool const defined = follows_definition(largest);
-    float const most = defined ? 0.0f : bit_cast<float>(largest);
-    __m512 const inverse = _mm512_set1_ps(most == 0.0f ? 0.0f : 127.0f / most);
-    for (std::size_t k = 0; k < cols; k += 64)
-        _mm512_storeu_si512(codes + k, defined ? _mm512_setzero_si512() : codes_of(x + k, cols - k, inverse));
-    return defined ? -1.0f : most / 127.0f;
+    float scale;
+    __m512 const inverse = _mm512_set1_ps(scale_of_codes(largest, 127.0f, scale));
+    for (std::size_t k = 0; k < cols; k += 64) _mm512_storeu_si512(codes + k, codes_of(x + k, cols - k, inverse));
+    return follows_definition(largest) ? -1.0f : scale;
 }
 
 // narrow_functions<T>::multiply. scratch: the codes of float rows.

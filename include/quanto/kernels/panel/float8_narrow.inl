@@ -20,6 +20,7 @@ struct float8_narrow_step {
         __m512i const v = _mm512_maskz_loadu_epi32(static_cast<__mmask16>((1u << n) - 1u), p);
         return _mm512_shuffle_i32x4(v, v, 0);
     }
+    // In place: around multiply_add g++ 12 copies sums.
     QUANTO_INLINE static void multiply(__m512i& sum, __m512i x, __m512i w) noexcept {
 #if defined(__clang__)
         sum = (__m512i)_mm512_fmadd_ps((__m512)x, (__m512)w, (__m512)sum);

@@ -37,6 +37,14 @@ inline bool follows_definition(std::uint32_t largest) noexcept {
                             largest > bit_cast<std::uint32_t>(digit_layout::largest));
 }
 
+// scale: what codes up to largest_code are multiplied by, for values up to `largest` (its bits). Returns the inverse.
+// 0 both, where the row follows the definition.
+inline float scale_of_codes(std::uint32_t largest, float largest_code, float& scale) noexcept {
+    bool const defined = follows_definition(largest);
+    scale = defined ? 0.0f : bit_cast<float>(largest) / largest_code;
+    return defined || largest == 0 ? 0.0f : largest_code / bit_cast<float>(largest);
+}
+
 // Row m of a tile of `rows` rows.
 struct tile_row {
     digit_layout const& layout;
@@ -55,13 +63,10 @@ struct tile_row {
         marks() = 0;
     }
     void mark() const noexcept { marks() |= 1u << m; }
-    // scale: what codes up to largest_code are multiplied by, for values up to `largest` (its bits). Returns the
-    // inverse. 0 both, where the row follows the definition.
+    // As scale_of_codes; marks the row where it follows the definition.
     float choose_scale(std::uint32_t largest, float largest_code, float& scale) const noexcept {
-        bool const marked = follows_definition(largest);
-        if (marked) mark();
-        scale = marked ? 0.0f : bit_cast<float>(largest) / largest_code;
-        return marked || largest == 0 ? 0.0f : largest_code / bit_cast<float>(largest);
+        if (follows_definition(largest)) mark();
+        return scale_of_codes(largest, largest_code, scale);
     }
 };
 
