@@ -1,5 +1,5 @@
-// Floats to codes and back, in cache: 640 Ki floats, as a weight (160 x 4096) or as rows of activations. GB/s are those
-// of the floats. int4 is compared with a loop that a user might write: without the divisions that make the definition,
+// Floats to codes and back, in the second cache: 64 Ki floats, as a weight (16 x 4096) or as rows of activations. GB/s
+// are those of the floats. int4, of 160 rows, is compared with a loop that a user might write: without the divisions that make the definition,
 // so that its codes differ here and there, and without the layout of files.
 #include <cstring>
 
@@ -15,22 +15,24 @@ namespace {
 
 using namespace quanto;
 
-constexpr std::size_t rows = 160, cols = 4096;
-constexpr double bytes = static_cast<double>(rows * cols * sizeof(float));
+constexpr std::size_t rows = 16, cols = 4096;
+
+constexpr double bytes_of_rows(std::size_t n) { return static_cast<double>(n * cols * sizeof(float)); }
 
 // In huge pages, as what it is compared with.
 template <QType Q>
 struct weight {
     huge_pages pages;
-    Tensor<float> x = values_in(&pages);
+    Tensor<float> x;
     grouping layout;
     Tensor<float> scale, shift, values = *Tensor<float>::make(x.shape(), &pages);
     Tensor<std::uint8_t> codes;
     QTensor<Q> expected;
     vectorized by{};
 
-    explicit weight(std::size_t group)
-        : layout(x.shape(), axis::first, quanto::group{group}),
+    weight(std::size_t n, std::size_t group)
+        : x(values_in(&pages, n)),
+          layout(x.shape(), axis::first, quanto::group{group}),
           scale(extents{layout.groups()}),
           shift(extents{layout.groups()}),
           codes(*Tensor<std::uint8_t>::make(
@@ -38,8 +40,8 @@ struct weight {
           expected(*quantize<Q>(x, default_optimizer<Q>{}, {.group = group, .memory = &pages})) {}
 
 private:
-    static Tensor<float> values_in(memory_ref memory) {
-        auto const random = random_values(rows, cols, 1);
+    static Tensor<float> values_in(memory_ref memory, std::size_t n) {
+        auto const random = random_values(n, cols, 1);
         auto x = *Tensor<float>::make(random.shape(), memory);
         std::memcpy(x.data(), random.data(), random.size() * sizeof(float));
         return x;
@@ -47,9 +49,9 @@ private:
 };
 
 template <QType Q>
-subject encoding(std::size_t group) {
-    auto const w = std::make_shared<weight<Q>>(group);
-    return {bytes, 0,
+subject encoding(std::size_t n, std::size_t group) {
+    auto const w = std::make_shared<weight<Q>>(n, group);
+    return {bytes_of_rows(n), 0,
             [w] {
                 auto const done = w->by.template encode<Q>(grouped_values<float>{std::as_const(w->x).data(), w->layout},
                                                            default_optimizer<Q>{}, false, w->scale.data(),
@@ -65,9 +67,9 @@ subject encoding(std::size_t group) {
 }
 
 template <QType Q>
-subject decoding(std::size_t group) {
-    auto const w = std::make_shared<weight<Q>>(group);
-    return {bytes, 0, [w] { w->by.decode(w->expected.view(), w->values.data()); },
+subject decoding(std::size_t n, std::size_t group) {
+    auto const w = std::make_shared<weight<Q>>(n, group);
+    return {bytes_of_rows(n), 0, [w] { w->by.decode(w->expected.view(), w->values.data()); },
             [w]() -> std::string {
                 for (std::size_t i = 0; i != w->values.size(); ++i)
                     if (w->values[i] != w->expected[i]) return "value " + std::to_string(i) + " is wrong";
@@ -99,7 +101,7 @@ struct activation {
 template <ActivationQType Q, class F>
 subject of_activation(F const& f) {
     auto const a = std::make_shared<activation<Q>>();
-    return {bytes, 0, [a, f] { f(*a); }, [a] { return a->check(); }};
+    return {bytes_of_rows(rows), 0, [a, f] { f(*a); }, [a] { return a->check(); }};
 }
 
 template <ActivationQType Q>
@@ -123,12 +125,12 @@ void add_activation(table& t) {
 }  // namespace
 
 void add_conversions(table& t) {
-    t.add({"quantize qint4 g128", limit::int4_encode, 0.95}, [] { return encoding<qint4>(128); });
-    t.add({"dequantize qint4 g128", limit::int4_decode, 0.95}, [] { return decoding<qint4>(128); });
-    t.add({"quantize qint8", limit::read_l2}, [] { return encoding<qint8>(0); });
-    t.add({"dequantize qint8", limit::read_l2}, [] { return decoding<qint8>(0); });
-    t.add({"quantize qfloat8_e4m3fn", limit::read_l2}, [] { return encoding<qfloat8_e4m3fn>(0); });
-    t.add({"dequantize qfloat8_e4m3fn", limit::read_l2}, [] { return decoding<qfloat8_e4m3fn>(0); });
+    t.add({"quantize qint4 g128", limit::int4_encode, 0.95}, [] { return encoding<qint4>(160, 128); });
+    t.add({"dequantize qint4 g128", limit::int4_decode, 0.95}, [] { return decoding<qint4>(160, 128); });
+    t.add({"quantize qint8", limit::read_l2}, [] { return encoding<qint8>(rows, 0); });
+    t.add({"dequantize qint8", limit::read_l2}, [] { return decoding<qint8>(rows, 0); });
+    t.add({"quantize qfloat8_e4m3fn", limit::read_l2}, [] { return encoding<qfloat8_e4m3fn>(rows, 0); });
+    t.add({"dequantize qfloat8_e4m3fn", limit::read_l2}, [] { return decoding<qfloat8_e4m3fn>(rows, 0); });
     add_activation<qint8>(t);
     add_activation<qfloat8_e4m3fn>(t);
     add_activation<qfloat8_e5m2>(t);

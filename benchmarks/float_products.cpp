@@ -43,14 +43,14 @@ void add_products(table& t, std::string const& type) {
     auto const gemv = [&](shape s, limit bound, double goal, bool from_memory, std::string const& where,
                           std::string_view isa = {}) {
         std::string const title = "GEMV " + type + " x f32, " + s.text() + where;
-        t.add({title, bound, goal}, [=] { return float_product<S>(s, from_memory, {.force_isa = isa}); });
+        t.add({title, bound, goal, 1, isa}, [=] { return float_product<S>(s, from_memory, {.force_isa = isa}); });
     };
     auto const gemm = [&](shape s, double goal, std::string_view isa = {}) {
-        std::string const title = "GEMM " + type + " x f32, " + s.text() + (isa.empty() ? "" : ", " + std::string(isa));
-        t.add({title, limit::fma_f32, goal}, [=] { return float_product<S>(s, false, {.force_isa = isa}); });
+        std::string const title = "GEMM " + type + " x f32, " + s.text();
+        t.add({title, limit::fma_f32, goal, 1, isa}, [=] { return float_product<S>(s, false, {.force_isa = isa}); });
     };
     gemv({1, 4096, 4096}, limit::read_dram, 0.90, true, "");
-    gemv({1, 4096, 4096}, limit::read_dram, 0.90, true, ", avx2", "avx2");
+    gemv({1, 4096, 4096}, limit::read_dram, 0.90, true, "", "avx2");
     gemv({1, 1536, 576}, limit::read_dram, 0.90 * 0.75, true, "");
     gemv({1, 256, 784 / sizeof(S) * 2}, limit::read_l2, 0, false, ", cached");
     gemm({512, 4096, 4096}, 0.85);

@@ -1,6 +1,6 @@
 // What this machine can do at most, measured next to what is compared with it:
 //     read_dram, read_l2, read_l1   bytes that a plain loop reads in order           GB/s
-//     int4_encode, int4_decode      floats that the plainest AVX-512 loop quantizes to int4 in groups of 128, and back
+//     int4_encode, int4_decode      floats that the plainest vector loop quantizes to int4 in groups of 128, and back
 //     fma_f32                       multiplications and additions of float32          GOP/s
 //     dot_bf16                      those of vdpbf16ps: pairs of bfloat16 into float32
 //     dot_int8                      those of vpdpbusd: fours of bytes into int32
@@ -130,6 +130,54 @@ inline void int4_decode(std::uint8_t const* codes, float const* scale, float con
 QUANTO_INTRINSICS_END
 }  // namespace avx512
 QUANTO_TARGET_END
+QUANTO_TARGET_BEGIN(QUANTO_AVX2)
+namespace avx2 {
+QUANTO_INTRINSICS_BEGIN
+inline void int4_encode(float const* x, std::size_t n, std::uint8_t* codes, float* scale, float* low) {
+    for (std::size_t g = 0; g != n / 128; ++g, x += 128, codes += 64) {
+        __m256 least = _mm256_loadu_ps(x), most = least;
+        for (std::size_t i = 1; i != 16; ++i) {
+            __m256 const v = _mm256_loadu_ps(x + 8 * i);
+            least = _mm256_min_ps(least, v), most = _mm256_max_ps(most, v);
+        }
+        float lows[8], highs[8];
+        _mm256_storeu_ps(lows, least), _mm256_storeu_ps(highs, most);
+        for (std::size_t i = 1; i != 8; ++i) {
+            lows[0] = lows[i] < lows[0] ? lows[i] : lows[0];
+            highs[0] = highs[i] > highs[0] ? highs[i] : highs[0];
+        }
+        low[g] = lows[0];
+        scale[g] = (highs[0] - lows[0]) / 15.0f;
+        __m256 const by = _mm256_set1_ps(scale[g] > 0 ? 1 / scale[g] : 0), from = _mm256_set1_ps(low[g]);
+        auto const code = [&](float const* p) __attribute__((always_inline)) {
+            return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(p), from), by));
+        };
+        for (std::size_t i = 0; i != 64; i += 32) {
+            __m256i v[4];
+            for (std::size_t j = 0; j != 4; ++j)
+                v[j] = _mm256_or_si256(code(x + i + 8 * j), _mm256_slli_epi32(code(x + 64 + i + 8 * j), 4));
+            __m256i const bytes = _mm256_packus_epi16(_mm256_packus_epi32(v[0], v[1]), _mm256_packus_epi32(v[2], v[3]));
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + i),
+                                _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+        }
+    }
+}
+inline void int4_decode(std::uint8_t const* codes, float const* scale, float const* low, std::size_t n, float* y) {
+    __m256i const mask = _mm256_set1_epi32(15);
+    for (std::size_t g = 0; g != n / 128; ++g, codes += 64, y += 128) {
+        __m256 const s = _mm256_set1_ps(scale[g]), a = _mm256_set1_ps(low[g]);
+        for (std::size_t i = 0; i != 64; i += 8) {
+            __m256i const b = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<__m128i const*>(codes + i)));
+            __m256 const first = _mm256_cvtepi32_ps(_mm256_and_si256(b, mask));
+            __m256 const second = _mm256_cvtepi32_ps(_mm256_srli_epi32(b, 4));
+            _mm256_storeu_ps(y + i, _mm256_fmadd_ps(first, s, a));
+            _mm256_storeu_ps(y + 64 + i, _mm256_fmadd_ps(second, s, a));
+        }
+    }
+}
+QUANTO_INTRINSICS_END
+}  // namespace avx2
+QUANTO_TARGET_END
 
 // Twelve independent chains of one instruction, `rounds` links each.
 #define BENCHMARKS_CHAINS(function, instruction, r)                                                                \
@@ -180,10 +228,17 @@ public:
 
     bool has(limit what) const {
         if (what == limit::none) return false;
-        if (what == limit::int4_encode || what == limit::int4_decode) return isa_ == quanto::isa::avx512;
         if (what == limit::dot_int8) return has_int8_;
         if (what == limit::dot_bf16) return has_bf16_;
-        return is_bandwidth(what) || isa_ != quanto::isa::portable;
+        return what <= limit::read_l1 || isa_ != quanto::isa::portable;
+    }
+
+    // That limit, or what comes nearest to it on this machine.
+    limit nearest(limit what) const {
+        if (has(what)) return what;
+        if (what == limit::dot_int8 && has(limit::dot_int8_256)) return limit::dot_int8_256;
+        if (what == limit::dot_bf16 && has(limit::fma_f32)) return limit::fma_f32;
+        return limit::none;
     }
 
     // About two milliseconds of that work, on every thread of the executor. Returns it in bytes or operations.
@@ -195,7 +250,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t rounds = 600'000, l1 = 16 << 10, l2 = 512 << 10, dram = std::size_t{64} << 20,
+    static constexpr std::size_t rounds = 600'000, l1 = 16 << 10, l2 = 256 << 10, dram = std::size_t{64} << 20,
                                  int4 = 160 * 4096;
 
     double work(limit what) const {
@@ -205,7 +260,7 @@ private:
             case limit::read_dram:
                 return static_cast<double>(dram);
             case limit::read_l2:
-                return static_cast<double>(l2) * 400;
+                return static_cast<double>(l2) * 800;
             case limit::read_l1:
                 return static_cast<double>(l1) * 24'000;
             case limit::int4_encode:
@@ -231,7 +286,7 @@ private:
             __atomic_fetch_add(&part_, 1, __ATOMIC_RELAXED);
         }
         if (what == limit::read_l2)
-            for (int i = 0; i != 400; ++i) read(mine, l2);
+            for (int i = 0; i != 800; ++i) read(mine, l2);
         if (what == limit::read_l1)
             for (int i = 0; i != 24'000; ++i) read(mine, l1);
 #if QUANTO_TARGETS_X86
@@ -239,9 +294,11 @@ private:
             auto* const x = reinterpret_cast<float*>(buffer_ + thread * (buffer_bytes / threads));
             float *const scale = x + int4, *const low = scale + int4 / 128;
             auto* const codes = reinterpret_cast<std::uint8_t*>(low + int4 / 128);
+            bool const wide = isa_ == quanto::isa::avx512;
+            auto* const encode = wide ? detail::avx512::int4_encode : detail::avx2::int4_encode;
+            auto* const decode = wide ? detail::avx512::int4_decode : detail::avx2::int4_decode;
             for (int i = 0; i != 40; ++i)
-                what == limit::int4_encode ? detail::avx512::int4_encode(x, int4, codes, scale, low)
-                                           : detail::avx512::int4_decode(codes, scale, low, int4, x);
+                what == limit::int4_encode ? encode(x, int4, codes, scale, low) : decode(codes, scale, low, int4, x);
         }
         if (what == limit::fma_f32) isa_ == quanto::isa::avx512 ? detail::fma_512(rounds) : detail::fma_256(rounds);
         if (what == limit::dot_bf16) detail::bf16_512(rounds);

@@ -80,7 +80,7 @@ struct adder {
     template <QType Q>
     void operator()(std::string const& title, shape s, std::size_t group, input in, limit bound, double goal,
                     std::string_view isa = {}) const {
-        t.add({title + ", " + s.text() + (isa.empty() ? "" : ", " + std::string(isa)), bound, goal},
+        t.add({title + ", " + s.text(), bound, goal, 1, isa},
               [=] { return panel_product<Q>(s, group, in, {.force_isa = isa}); });
     }
     template <QType Q>

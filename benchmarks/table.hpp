@@ -4,7 +4,8 @@
 // To add rows, write a file with a function `void add_...(table&)` and call it in main.cpp:
 //     t.add({.product = "GEMV f32 x f32, 4096 x 4096", .bound = limit::read_dram, .goal = 0.90},
 //           [] { return subject{...}; });
-// `make` runs when the row's turn comes; what it allocates lives as long as the row.
+// `make` runs when the row's turn comes; what it allocates lives as long as the row. Goals are those of AVX-512 with its
+// dot products, or of the instruction set that the row forces; elsewhere a row has none, and the limit that is nearest.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -29,6 +30,7 @@ struct row {
     limit bound = limit::none;
     double goal = 0;  // ratio; 0: none
     std::size_t threads = 1;
+    std::string_view isa{};  // forced; the title names it
 };
 
 // One call of run() moves `bytes` of weights and does `operations` (2 M N K).
@@ -57,6 +59,11 @@ public:
 
     template <class Make>
     void add(row what, Make make) {
+        what.bound = machine_.nearest(what.bound);
+        if (!what.isa.empty())
+            what.product += ", " + std::string(what.isa);
+        else if (!machine_.has(limit::dot_int8))
+            what.goal = 0;
         std::string const title = what.product + (what.threads == 1 ? "" : ", 2 threads");
         benchmark::RegisterBenchmark(title.c_str(),
                                      [this, what, make](benchmark::State& state) {
