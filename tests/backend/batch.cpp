@@ -174,6 +174,26 @@ TEST_CASE("a batch names operands that do not fit") {
     CHECK(backend.matmul(batch_product{.x = {x}, .w = {{codes, 1.0f}}, .y = {y}}).error().code() == errc::unsupported);
 }
 
+TEST_CASE("a batch names row scales of matrices that share rows") {
+    std::size_t const heads = 2, n = 3;
+    heads_of<std::int8_t> const x(1, n, heads, 4, 1);
+    Tensor<float> y(heads * n, n);
+    Tensor<float> const scales(1, n);
+    batch_product p{{heads},
+                    {{matrix_view(x.elements.data(), n, 4, x.stride), 1.0f}, {4}},
+                    {{matrix_view(x.elements.data(), n, 4, x.stride), 1.0f}, {4}},
+                    {matrix_view<float>(y.data(), n, n), {n * n}}};
+    cpu_backend const backend;
+    REQUIRE(backend.matmul(p));
+    p.x_scales = std::as_const(scales).data();
+    CHECK(backend.matmul(p).error().message() ==
+          "a batch of products: a scale per row, where several matrices share a row");
+    p.x.steps = {0};
+    REQUIRE(backend.matmul(p));
+    std::swap(p.x_scales, p.w_scales);
+    CHECK(!backend.matmul(p));
+}
+
 TEST_CASE("a batch names sums that overflow, and counts that do") {
     std::size_t const k = longest_int8_sum + 1;
     Tensor<std::int8_t> x(1, k), w(1, k);

@@ -9,7 +9,7 @@
 // y is f32. Codes may have a scale per row, of w (N, K) instead of w.scale, and of x in the end:
 //     float(exact sum) * (x.scale * w_scales[n]) * x_scales[m]         K <= longest_int8_sum
 // They belong to rows of memory: x_scales[i] to the elements i * stride .. of x, so that matrix b begins with that of its
-// first row. Precondition: steps are multiples of the stride (no heads beside each other in a row).
+// first row: steps are multiples of the stride (no heads beside each other in a row).
 #pragma once
 
 #include <array>
@@ -81,6 +81,13 @@ inline result<success> check(batch_product const& p) noexcept {
     bool const codes = x == dtype::i8 && w == dtype::i8 && (p.w_rows == batch_axis::n || p.w_scales == nullptr);
     if (codes && p.k() > longest_int8_sum)
         return error(errc::unsupported, "a batch of products: ", p.k(), " products of int8 may overflow an int32");
+    auto const has_whole_rows = [&](input_batch const& b, float const* row_scales) {
+        for (std::size_t d = 0; row_scales != nullptr && b.first.stride != 0 && d != p.counts.rank(); ++d)
+            if (p.counts[d] > 1 && b.steps[d] % b.first.stride != 0) return false;
+        return true;
+    };
+    if (!has_whole_rows(p.x, p.x_scales) || !has_whole_rows(p.w, p.w_scales))
+        return error(errc::unsupported, "a batch of products: a scale per row, where several matrices share a row");
     if ((floats || codes) && p.y.first.type == dtype::f32) return success{};
     return error(errc::unsupported, "a batch of products of ", name(x), " and ", name(w), " to ", name(p.y.first.type));
 }
