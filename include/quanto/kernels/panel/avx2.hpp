@@ -82,8 +82,7 @@ QUANTO_INLINE void dot(__m256i (&sum)[2], __m256i const (&u)[2], four_digits con
 // sum[r] = (First) or += the codes of a line * digits of row r: int16 sums, or int32 of 8 bits.
 template <std::size_t Fields, std::size_t R, bool First>
 QUANTO_INLINE void dot_line(__m256i (&sum)[R][2], std::byte const*& w, std::byte const*& x) noexcept {
-    constexpr bool prefetch = Fields * R >= 6;  // where the hardware's own lags behind
-    if constexpr (prefetch) _mm_prefetch(reinterpret_cast<char const*>(w + 4096), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<char const*>(w + 3072), _MM_HINT_T0);  // the hardware's own lags behind
     auto const* mask = reinterpret_cast<__m256i const*>(mask_of_fields<Fields>.words);
     auto const* digits = reinterpret_cast<four_digits const*>(x);
     QUANTO_UNROLL
