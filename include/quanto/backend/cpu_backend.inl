@@ -1,6 +1,7 @@
 // The products and convolutions of cpu_backend, with all kernels behind them.
 #pragma once
 
+#include <quanto/kernels/convolution/avx2.hpp>
 #include <quanto/kernels/convolution/avx512vnni.hpp>
 #include <quanto/kernels/convolution/dense.hpp>
 #include <quanto/kernels/floating_point_guard.hpp>
@@ -80,14 +81,16 @@ struct cpu_backend::products {
         auto const product = choose_panel_kernel(choice, w, product_input::int8);
         if (product.kernel == panel_kernel::avx512vnni)
             return {"convolve", "convolve_int8_panel_avx512vnni", product.reason};
+        if (product.kernel == panel_kernel::avx2) return {"convolve", "convolve_int8_panel_avx2", product.reason};
         return {};
     }
     result<bool> convolve([[maybe_unused]] int8_convolution const& c) const noexcept {
 #if QUANTO_TARGETS_X86
         if (c.layout.pads_little() && !explain_convolve(c.w).kernel.empty()) {
             bool const threads = executor && !is_small(c.layout.out.area(), c.w.rows(), c.w.cols());
-            auto const done = detail::convolve_avx512vnni(
-                c, [&](std::size_t n, auto const& task) { run(n, threads && n > 1, task); });
+            auto const done = detail::convolve_pictures(
+                choice.vnni ? detail::avx512vnni::functions_of_pictures : detail::avx2_dot::functions_of_pictures, c,
+                [&](std::size_t n, auto const& task) { run(n, threads && n > 1, task); });
             if (!done) return done.error();
             return true;
         }
