@@ -27,7 +27,9 @@ std::vector<case_of> cases() {
     for (std::size_t k = 1; k <= 257; k += k < 20 ? 1 : 13)
         all.push_back({ms[k * 7 % 17], ns[k * 3 % 10], k, groups[k * 5 % 7]});
     for (std::size_t const m : ms) all.push_back({m, 17, 37, 16});
-    all.push_back({27, 40, 600, 100});
+    std::size_t const wide[] = {0, 100, 560};
+    for (std::size_t const group : wide) all.push_back({27, 40, 600, group});  // more than is decoded at once
+    all.push_back({200, 33, 300, 0});                                          // and more tiles
     return all;
 }
 

@@ -52,31 +52,39 @@ QUANTO_TARGET_END
 template <class T>
 struct float8_functions {
     using dot = void (*)(panel_operands<T> const&, float const*, std::size_t, float const*, panel_range) noexcept;
-    using tile = void (*)(panel_operands<T> const&, float const*, float const*, std::size_t, std::size_t,
-                          panel_range) noexcept;
+    using tile = void (*)(dtype, std::byte const*, std::byte const*, std::size_t, float const*,
+                          float (*)[panel_layout::panel_rows]) noexcept;
+    using finish = void (*)(panel_operands<T> const&, float (*)[panel_layout::panel_rows], float const*, std::size_t,
+                            std::size_t, std::size_t) noexcept;
 
-    std::size_t most_rows;
+    std::size_t most_rows, round_bytes;
     std::size_t (*rows_of_tile)(std::size_t) noexcept;
     void (*pack_tile)(panel_layout const&, matrix_view<T const>, std::size_t, std::size_t, std::size_t, float*,
                       float*) noexcept;
     tile (*kernel_of)(std::size_t) noexcept;
+    finish finish_tile;
     std::size_t few_rows = 0;
     float (*pack_dot_row)(panel_layout const&, T const*, float*) noexcept = nullptr;
     dot dots[4] = {};
+    // Where codes are decoded once for many tiles.
+    void (*decode)(std::byte const*, std::size_t, std::byte*) noexcept = nullptr;
+    tile (*kernel_of_decoded)(std::size_t) noexcept = nullptr;
 };
 
-#define QUANTO_FLOAT8_TILES(i, step) \
-    i::most_rows, &i::rows_of_tile<i::step>, &i::pack_tile<i::step>, &i::kernel_of<i::step>
+#define QUANTO_FLOAT8_TILES(i, step, round)                                                                            \
+    i::most_rows, std::size_t{round} << 10, &i::rows_of_tile<i::step>, &i::pack_tile<i::step>, &i::kernel_of<i::step>, \
+        &i::finish_tile<T>
 #define QUANTO_FLOAT8_DOTS(i) \
     4, &i::pack_dot_row<Q>, { &i::float8_dot<Q, 1>, &i::float8_dot<Q, 2>, &i::float8_dot<Q, 3>, &i::float8_dot<Q, 4> }
 template <QType Q, class T>
 float8_functions<T> float8_functions_of([[maybe_unused]] isa target) noexcept {
     if constexpr (std::is_same_v<T, bfloat16>)
-        return {QUANTO_FLOAT8_TILES(avx512bf16, bf16_step<Q>)};
+        return {QUANTO_FLOAT8_TILES(avx512bf16, bf16_step<Q>, 512)};
     else if (target == isa::avx512)
-        return {QUANTO_FLOAT8_TILES(avx512, f32_step<Q>), QUANTO_FLOAT8_DOTS(avx512)};
+        return {QUANTO_FLOAT8_TILES(avx512, f32_step<Q>, 512), QUANTO_FLOAT8_DOTS(avx512)};
     else
-        return {QUANTO_FLOAT8_TILES(avx2, f32_step<Q>), QUANTO_FLOAT8_DOTS(avx2)};
+        return {QUANTO_FLOAT8_TILES(avx2, f32_step<Q>, 1536), QUANTO_FLOAT8_DOTS(avx2), &avx2::decode_lines<Q>,
+                &avx2::kernel_of<avx2::decoded_step<Q>>};
 }
 #undef QUANTO_FLOAT8_DOTS
 #undef QUANTO_FLOAT8_TILES
@@ -92,10 +100,12 @@ void multiply_rest_by_definition(panel_operands<T> const& o, float const* factor
             });
 }
 
+// Rows of sums that a task keeps; lines that it decodes at once, where as many tiles share them.
+inline constexpr std::size_t totals_at_once = 192, decoded_lines = 64, least_decoded = 4;
+
 // x of float; or of bfloat16, where the processor has AVX-512's products of them.
 template <QType Q, class T, class Split>
 result<success> multiply_float8(isa target, panel_operands<T> const& o, Split const& split) noexcept {
-    constexpr std::size_t round_bytes = std::size_t{512} << 10;
     panel_layout const& w = o.w.layout();
     std::size_t const rows = o.x.rows, cols = o.x.cols, panel_count = w.panels();
     if (rows == 0 || panel_count == 0) return success{};
@@ -105,14 +115,14 @@ result<success> multiply_float8(isa target, panel_operands<T> const& o, Split co
                                              split);
     auto const f = float8_functions_of<Q, T>(target);
     bool const few = rows <= f.few_rows;
+    std::size_t const words = w.line_cols() * sizeof(T) / sizeof(float);  // of a line of x
     // Words of a row, groups padded to whole lines.
-    std::size_t const padded = w.line_cols() * sizeof(T) / sizeof(float) *
-                               ((w.groups() - 1) * w.lines(w.group) + w.lines(w.size_of_group(w.groups() - 1)));
+    std::size_t const padded = words * ((w.groups() - 1) * w.lines(w.group) + w.lines(w.size_of_group(w.groups() - 1)));
     // x goes through the workspace in rounds of tiles that fit a cache, as even as they can be.
     std::size_t const tiles = few ? 1 : ceil_div(rows, f.most_rows),
                       in_tile = few ? rows : f.rows_of_tile(ceil_div(rows, tiles)), room = in_tile < 4 ? 4 : in_tile,
                       tile_floats = room * (padded + 1);
-    std::size_t const fitting = round_bytes / (tile_floats * sizeof(float)), whole = fitting == 0 ? 1 : fitting,
+    std::size_t const fitting = f.round_bytes / (tile_floats * sizeof(float)), whole = fitting == 0 ? 1 : fitting,
                       round = tiles < whole ? tiles : whole;
     std::size_t const bytes = round * tile_floats * sizeof(float);
     workspace space(bytes, o.options.memory);
@@ -141,14 +151,46 @@ result<success> multiply_float8(isa target, panel_operands<T> const& o, Split co
                 f.pack_tile(w, o.x, m0 + t * in_tile, valid_rows(t), f.rows_of_tile(valid_rows(t)),
                             factors + t * in_tile, x + t * room * padded);
         });
-        auto const multiply = [&](std::size_t t, panel_range range) {
-            f.kernel_of(f.rows_of_tile(valid_rows(t)))(o, x + t * room * padded, factors + t * in_tile,
-                                                       m0 + t * in_tile, valid_rows(t), range);
-        };
-        // One tile: a range of panels is one stream of memory. More: all tiles meet a panel while the cache has it.
+        // Products of panels with tiles, number panel * count + t. One tile: a range of panels is one stream of memory.
+        // More: all tiles meet a piece of a panel while the cache has it.
+        bool const decodes = f.decode != nullptr && count >= least_decoded;
+        std::size_t const at_once = count == 1 ? 1 : totals_at_once / in_tile;
         split(panel_count * count, here * w.rows * cols, [&](std::size_t begin, std::size_t end) {
-            if (count == 1) return multiply(0, {begin, end});
-            for (std::size_t i = begin; i != end; ++i) multiply(i % count, {i / count, i / count + 1});
+            alignas(64) float totals[totals_at_once][panel_layout::panel_rows];
+            alignas(64) std::byte decoded[decoded_lines * panel_layout::line_bytes * sizeof(float)];
+            for (std::size_t next = 0; begin != end; begin = next) {
+                next = end - begin < at_once ? end : begin + at_once;
+                auto const each = [&](auto const& visit) {
+                    std::size_t panel = begin / count, t = begin % count;
+                    for (std::size_t i = 0; i != next - begin; ++i) {
+                        visit(panel, t, totals + i * in_tile);
+                        if (++t == count) t = 0, ++panel;
+                    }
+                };
+                __builtin_memset(totals, 0, (next - begin) * in_tile * sizeof totals[0]);
+                std::size_t done = 0;  // lines
+                for (std::size_t g = 0; g != w.groups(); ++g)
+                    for (std::size_t line = 0, lines = w.lines(w.size_of_group(g)), piece; line != lines;
+                         line += piece, done += piece) {
+                        piece = decodes && lines - line > decoded_lines ? decoded_lines : lines - line;
+                        each([&](std::size_t panel, std::size_t t, auto* of) {
+                            std::byte const* const header = o.w.group(panel * panel_layout::panel_rows, g);
+                            std::byte const* codes = header + w.header_bytes() + line * panel_layout::line_bytes;
+                            if (decodes) {
+                                if (t == 0 || of == totals) f.decode(codes, piece, decoded);
+                                codes = decoded;
+                            }
+                            std::size_t const tile = f.rows_of_tile(valid_rows(t));
+                            (decodes ? f.kernel_of_decoded : f.kernel_of)(tile)(
+                                w.scale_type, header, codes, piece,
+                                x + t * room * padded + done * words * (tile < 4 ? 4 : tile), of);
+                        });
+                    }
+                each([&](std::size_t panel, std::size_t t, auto* of) {
+                    f.finish_tile(o, of, factors + t * in_tile, m0 + t * in_tile, valid_rows(t),
+                                  panel * panel_layout::panel_rows);
+                });
+            }
         });
         multiply_rest_by_definition<Q>(o, factors, m0, here, split);
     }

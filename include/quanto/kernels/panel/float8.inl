@@ -11,14 +11,16 @@ inline constexpr std::size_t line_parts = panel_layout::panel_rows / lanes;  // 
 typedef std::int16_t vw __attribute__((vector_size(QUANTO_KERNEL_BYTES)));
 
 // Byte T of each 32-bit lane of the line at p, as value * 2^(bias - 127). A code in the upper byte of 16 bits
-// needs one shift there, which keeps the sign: two loads, the second a byte before, bring all four codes to such a
-// place. Reads from p - 1 on: a header precedes the lines.
+// needs one shift there, which keeps the sign. With 64 bytes, two loads, the second a byte before, bring all four codes
+// to such a place; with 32 each is loaded to the upper byte of its lane, which no shift to the left follows. Reads from
+// p - 3 on: a header precedes the lines.
 template <QType Q, std::size_t T>
 QUANTO_INLINE vf decode_byte(std::byte const* p) noexcept {
+    constexpr std::size_t before = lanes == 16 ? 1 - T % 2 : 3 - T;
     constexpr int drop = Q::format::mantissa_bits + 1;
     constexpr std::int32_t kept = static_cast<std::int32_t>(0x8000'0000u | (0x7fu << (24 - drop)));
-    vi const two = (vi)(load_as<vw>(T % 2 == 0 ? p - 1 : p) >> drop);
-    return (vf)((T < 2 ? two << 16 : two) & kept);
+    vi const two = (vi)(load_as<vw>(p - before) >> drop);
+    return (vf)((T + before < 2 ? two << 16 : two) & kept);
 }
 template <QType Q>
 QUANTO_INLINE void decode_line(std::byte const* p, vf (&four)[4]) noexcept {
@@ -34,7 +36,7 @@ inline constexpr float float8_unit = bit_cast<float>(static_cast<std::uint32_t>(
 template <QType Q>
 struct f32_step {
     using value = float;
-    static constexpr std::size_t words = 4, least_rows = lanes == 16 ? 8 : 4;
+    static constexpr std::size_t words = 4, least_rows = lanes == 16 ? 8 : 4, line_bytes = panel_layout::line_bytes;
     static constexpr float unit = float8_unit<Q>;
 
     class line {
@@ -43,7 +45,7 @@ struct f32_step {
         template <std::size_t T>
         QUANTO_INLINE vf word() const noexcept {
             std::byte const* p = at_;
-            // g++ would keep what two words share, and of 16 registers have none left for a sum.
+            // g++ would load ahead, and of 16 registers have none left for a sum.
             if constexpr (lanes != 16) asm volatile("" : "+r"(p));
             return decode_byte<Q, T>(p);
         }
@@ -54,6 +56,37 @@ struct f32_step {
     QUANTO_INLINE static void join(portable::vf (&)[4]) noexcept {}
     QUANTO_INLINE static vf add_product(float const* x, vf code, vf sum) noexcept { return multiply_add(x, code, sum); }
 };
+
+// The same where w is decoded before, once for all tiles: [line][byte][16 rows].
+template <QType Q>
+struct decoded_step : f32_step<Q> {
+    static constexpr std::size_t line_bytes = panel_layout::line_bytes * sizeof(float);
+
+    class line {
+    public:
+        QUANTO_INLINE void read(std::byte const* p) noexcept { at_ = p; }
+        template <std::size_t T>
+        QUANTO_INLINE vf word() const noexcept {
+            return load_f32(at_ + T * panel_layout::panel_rows * sizeof(float));
+        }
+
+    private:
+        std::byte const* at_;
+    };
+};
+template <QType Q>
+void decode_lines(std::byte const* w, std::size_t lines, std::byte* out) noexcept {
+    for (; lines != 0; --lines, w += panel_layout::line_bytes, out += decoded_step<Q>::line_bytes)
+#pragma GCC unroll 2
+        for (std::size_t h = 0; h != line_parts; ++h) {
+            vf four[4];
+            decode_line<Q>(w + h * sizeof(vf), four);
+#pragma GCC unroll 4
+            for (std::size_t t = 0; t != 4; ++t)
+                __builtin_memcpy(out + t * panel_layout::panel_rows * sizeof(float) + h * sizeof(vf), &four[t],
+                                 sizeof(vf));
+        }
+}
 
 // Part h of the 16 scales of a header.
 QUANTO_INLINE vf load_scales(dtype type, std::byte const* header, std::size_t h) noexcept {

@@ -35,7 +35,7 @@ inline float row_factor(bfloat16 const* x, std::size_t n) noexcept {
 template <QType Q>
 struct bf16_step {
     using value = bfloat16;
-    static constexpr std::size_t words = 2, least_rows = 1;
+    static constexpr std::size_t words = 2, least_rows = 1, line_bytes = panel_layout::line_bytes;
     static constexpr float unit = 1.0f;
 
     class line {
