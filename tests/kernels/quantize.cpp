@@ -1,5 +1,7 @@
 #include <quanto/kernels/quantize/kernel_list.hpp>
 
+#include <algorithm>
+
 #include <quanto/kernels/floating_point_guard.hpp>
 #include <quanto/kernels/quantize/reference.hpp>
 
@@ -23,7 +25,8 @@ void check_run(std::vector<float> const& x, affine_map const& map) {
         auto const there = static_cast<std::uint8_t>((1u << position) - 1u);
         std::vector<std::uint8_t> codes(x.size() + 1, there), expected(codes);
         quantize_reference<Q>(x.data(), x.size(), map, position, expected.data());
-        K::run(x.data(), x.size(), 1, &map, position, codes.data());
+        bool const good = K::run(x.data(), x.size(), 1, &map, position, codes.data());
+        CHECK(good == std::none_of(x.begin(), x.end(), is_nan));
         if (codes == expected) continue;
         std::size_t i = 0;
         while (codes[i] == expected[i]) ++i;
@@ -68,6 +71,25 @@ TEST_CASE("quantizing kernels give the bytes of the definition where two codes a
                         if (is_finite(v)) x.push_back(v);
                     });
                 check_run<K>(x, map);
+            }
+    });
+}
+
+TEST_CASE("quantizing kernels round to float8 as the definition beside halves of all codes") {
+    for_each_runnable([]<class K>(K) {
+        using Q = typename K::qtype;
+        if constexpr (Q::is_floating_point)
+            for (float const scale : scales) {
+                std::vector<float> x;
+                for (unsigned code = 0; code + 1 < Q::format::finite_codes; ++code) {
+                    float const low = Q::format::decode(static_cast<std::uint8_t>(code)),
+                                high = Q::format::decode(static_cast<std::uint8_t>(code + 1));
+                    test::for_neighbours((low + high) * 0.5f * scale, 6, [&](float v) {
+                        x.push_back(v);
+                        x.push_back(-v);
+                    });
+                }
+                check_run<K>(x, {scale});
             }
     });
 }

@@ -33,9 +33,9 @@ void dequantize_groups(isa target, qtensor_view<Q> const& w, float* out) noexcep
 // max|x|, infinite where a value is not finite. Precondition: n > 0.
 template <FloatStorage S>
 float largest_magnitude(isa target, S const* x, std::size_t n) noexcept;
-// One scale for all. Precondition: scale > 0.
+// One scale for all; quantize_values returns whether no value was NaN. Precondition: scale > 0.
 template <ActivationQType Q>
-void quantize_values(isa target, float const* x, std::size_t n, float scale, std::uint8_t* codes) noexcept;
+bool quantize_values(isa target, float const* x, std::size_t n, float scale, std::uint8_t* codes) noexcept;
 template <ActivationQType Q>
 void dequantize_values(isa target, std::uint8_t const* codes, std::size_t n, float scale, float* out) noexcept;
 void activate_values(isa target, fused_activation f, float* v, std::size_t n) noexcept;
@@ -69,10 +69,10 @@ public:
     }
     bool all_finite(float const* x, std::size_t n) const noexcept { return is_finite(absmax(x, n)); }
 
-    // Codes of one scale, as activations have them. Precondition: scale > 0.
+    // Codes of one scale, as activations have them; encode returns whether no value was NaN. Precondition: scale > 0.
     template <ActivationQType Q>
-    void encode(float const* x, std::size_t n, float scale, std::uint8_t* codes) const noexcept {
-        detail::quantize_values<Q>(target_, x, n, scale, codes);
+    bool encode(float const* x, std::size_t n, float scale, std::uint8_t* codes) const noexcept {
+        return detail::quantize_values<Q>(target_, x, n, scale, codes);
     }
     template <ActivationQType Q>
     void decode(std::uint8_t const* codes, std::size_t n, float scale, float* out) const noexcept {

@@ -217,10 +217,10 @@ void dequantize_groups(isa target, qtensor_view<Q> const& w, float* out) noexcep
 }
 
 template <ActivationQType Q>
-void quantize_values(isa target, float const* x, std::size_t n, float scale, std::uint8_t* codes) noexcept {
+bool quantize_values(isa target, float const* x, std::size_t n, float scale, std::uint8_t* codes) noexcept {
     floating_point_guard const guard;
     affine_map const map{scale};
-    quantize_functions<Q>(target).run(x, n, 1, &map, 0, codes);
+    return quantize_functions<Q>(target).run(x, n, 1, &map, 0, codes);
 }
 template <ActivationQType Q>
 void dequantize_values(isa target, std::uint8_t const* codes, std::size_t n, float scale, float* out) noexcept {
@@ -255,7 +255,7 @@ QUANTO_BODY void softmax_of_values(isa target, float* v, std::size_t n) noexcept
     QUANTO_INSTANTIATE(Q, bfloat16)
 #define QUANTO_INSTANTIATE_ACTIVATION(Q)                                                             \
     QUANTO_INSTANTIATE_TYPE(Q);                                                                      \
-    template void quantize_values<Q>(isa, float const*, std::size_t, float, std::uint8_t*) noexcept; \
+    template bool quantize_values<Q>(isa, float const*, std::size_t, float, std::uint8_t*) noexcept; \
     template void dequantize_values<Q>(isa, std::uint8_t const*, std::size_t, float, float*) noexcept
 QUANTO_INSTANTIATE_TYPE(qint2);
 QUANTO_INSTANTIATE_TYPE(qint4);

@@ -33,15 +33,22 @@ inline Activation straight_through(Activation const& x, Activation codes, void c
     });
 }
 
-// quantize_activation without a look at the values.
+// quantize_activation of values.
 inline Activation under_scale(Activation const& x, any_qtype type, float scale, void const* learned = nullptr) {
     auto codes = Tensor<std::uint8_t>::make(x.shape(), x.where().memory);
     if (!codes) return codes.error();
+    float const* const values = x.values().data();
+    vectorized const by(x.where().backend.target());
+    bool good = true;
     if (scale > 0.0f)
         type.visit([&]<class Q>(Q) {
-            if constexpr (ActivationQType<Q>)
-                vectorized(x.where().backend.target()).encode<Q>(x.values().data(), x.size(), scale, codes->data());
+            if constexpr (ActivationQType<Q>) good = by.encode<Q>(values, x.size(), scale, codes->data());
         });
+    else
+        good = by.all_finite(values, x.size());
+    if (!good)
+        for (std::size_t i = 0; i != x.size(); ++i)
+            if (is_nan(values[i])) return error(errc::not_finite, "quantization: the value at index ", i, " is NaN");
     return straight_through(x, Activation(type, std::move(*codes), scale, x.where_pointer()), learned);
 }
 }  // namespace detail
@@ -52,10 +59,6 @@ inline Activation under_scale(Activation const& x, any_qtype type, float scale, 
 // Precondition: type.bits() == 8, scale finite and not negative, positive where it is watched.
 inline Activation quantize_activation(Activation const& x, any_qtype type, float scale, void const* learned = nullptr) {
     if (!x || x.is_quantized()) return x;
-    float const* const values = x.values().data();
-    if (!vectorized(x.where().backend.target()).all_finite(values, x.size()))
-        for (std::size_t i = 0; i != x.size(); ++i)
-            if (is_nan(values[i])) return error(errc::not_finite, "quantization: the value at index ", i, " is NaN");
     return detail::under_scale(x, type, scale, learned);
 }
 

@@ -57,35 +57,26 @@ QUANTO_INLINE vi load_codes(T const* p) noexcept {
 }
 inline constexpr std::size_t small_block = 4 * lanes;
 
-template <class T, bool Scaled>
-QUANTO_INLINE void encode_block(float const* x, vf scale, bool saturate, T* out) noexcept {
+template <class T>
+QUANTO_INLINE void encode_block(float const* x, bool saturate, T* out) noexcept {
     vi codes[4];
-    for (std::size_t i = 0; i != 4; ++i) {
-        vf const v = load_f32(x + i * lanes);
-        codes[i] = encode<T>(Scaled ? v / scale : v, saturate);
-    }
+    for (std::size_t i = 0; i != 4; ++i) codes[i] = encode<T>(load_f32(x + i * lanes), saturate);
     if constexpr (sizeof(T) == 1)
         store_bytes<8, false>(codes, 0, reinterpret_cast<std::uint8_t*>(out));
     else
         for (std::size_t i = 0; i != 4; ++i) store_words(codes[i], reinterpret_cast<std::uint16_t*>(out + i * lanes));
 }
 
-// The codes of x, or, where Scaled, of x / scale.
-template <class T, bool Scaled>
-QUANTO_INLINE void encode_all(float const* x, std::size_t n, vf scale, bool saturate, T* out) noexcept {
+template <class T>
+inline void convert_from_f32(float const* x, std::size_t n, bool saturate, T* out) noexcept {
     std::size_t i = 0;
-    for (; n - i >= small_block; i += small_block) encode_block<T, Scaled>(x + i, scale, saturate, out + i);
+    for (; n - i >= small_block; i += small_block) encode_block(x + i, saturate, out + i);
     if (i == n) return;
     float in[small_block] = {};
     T last[small_block];
     __builtin_memcpy(in, x + i, (n - i) * sizeof(float));
-    encode_block<T, Scaled>(in, scale, saturate, last);
+    encode_block(in, saturate, last);
     __builtin_memcpy(static_cast<void*>(out + i), last, (n - i) * sizeof(T));
-}
-
-template <class T>
-inline void convert_from_f32(float const* x, std::size_t n, bool saturate, T* out) noexcept {
-    encode_all<T, false>(x, n, vf{}, saturate, out);
 }
 
 template <class T>

@@ -39,6 +39,29 @@ struct decoder {
     }
 };
 
+// Finite float8 codes, the first of n, in whole blocks, by one multiplication: sign, exponent and mantissa are moved to
+// where float32 has them, and scale * 2^(127 - bias) is exact. Returns how many; what it stores beyond them is to be
+// overwritten.
+template <class F>
+QUANTO_INLINE std::size_t dequantize_finite(std::uint8_t const* codes, std::size_t n, float scale,
+                                            float* out) noexcept {
+    constexpr int up = 23 - F::mantissa_bits;
+    constexpr auto kept = static_cast<std::int32_t>(0x8000'0000u | (0x7fu << up));
+    float const by = scale * bit_cast<float>(static_cast<std::uint32_t>(254 - F::bias) << 23);
+    if (!is_finite(by)) return 0;
+    std::size_t i = 0;
+    for (; n - i >= small_block; i += small_block) {
+        vi largest{};
+        for (std::size_t v = 0; v != small_block; v += lanes) {
+            vi const code = load_bytes<true>(codes + i + v);
+            largest = greater(largest, F::has_negative_zero ? code & 0x7f : vi{} - code);  // of 0x80, NaN, 128
+            store_f32(floats((code << up) & kept) * by, out + i + v);
+        }
+        if (any_less((F::finite_codes - 1) - largest, 0)) break;
+    }
+    return i;
+}
+
 template <class Q>
 QUANTO_INLINE void dequantize_group(std::uint8_t const* codes, std::size_t n, affine_map const& map, int position,
                                     float* out) noexcept {
@@ -48,7 +71,13 @@ QUANTO_INLINE void dequantize_group(std::uint8_t const* codes, std::size_t n, af
     }
     decoder<Q> const values(map);
     std::size_t i = 0;
-    for (; n - i >= lanes; i += lanes) store_f32(values(values.load(codes + i), position), out + i);
+    for (; n - i >= lanes; i += lanes) {
+        if constexpr (Q::is_floating_point) {
+            i += dequantize_finite<small_format<typename Q::format>>(codes + i, n - i, map.scale, out + i);
+            if (n - i < lanes) break;
+        }
+        store_f32(values(values.load(codes + i), position), out + i);
+    }
     if (i == n) return;
     std::uint8_t in[lanes] = {};
     float last[lanes];

@@ -30,8 +30,9 @@ public:
     static constexpr std::string_view name = name_;
 
     // `count` groups of `size` values each into bits [position, position + bits) of consecutive bytes. Position 0
-    // overwrites a byte, others add to it. Precondition: scales > 0; for 2 and 4 bits finite values.
-    static void run(float const* x, std::size_t size, std::size_t count, affine_map const* maps, int position,
+    // overwrites a byte, others add to it. Returns whether no value was NaN. Precondition: scales > 0; for 2 and 4 bits
+    // finite values.
+    static bool run(float const* x, std::size_t size, std::size_t count, affine_map const* maps, int position,
                     std::uint8_t* codes) noexcept {
         QUANTO_CALL(I, quantize<Q>(x, size, count, maps, position, codes));
     }

@@ -11,9 +11,13 @@
 //     1/2
 // So the code is that of the definition unless fixed is that near to a multiple of 2^16; a block with such a value is
 // divided.
+// A float8 code of x / scale is that of x * factor, factor = 2^(bias - 127) / scale: it has the bits of the code where
+// float32 has its own, subnormals included, and those that are rounded away below. That is off by less than 2 of the last
+// place: the definition's quotient 1/2, factor 1, the product 1/2. The code is that of the definition unless the bits
+// below are that near to a half.
 inline constexpr std::size_t block_vectors = 8, block = block_vectors * lanes;
 
-// How near is too near: from `near` below a multiple to one less above.
+// How near is too near: from `near` below a multiple, or a half, to one less above.
 template <class Q>
 inline constexpr std::int32_t near = Q::bits == 8 ? 3 : 2;
 
@@ -27,25 +31,62 @@ struct fixed_map {
         return {factor, rounded(m.shift * factor) + static_cast<float>((m.zero_point << 16) + (1 << 15) + near<Q>),
                 m.scale >= 0x1p-100f && m.scale <= 0x1p100f && absolute(m.shift) <= 64 * m.scale};
     }
+
+    // The codes by multiplication, to be saturated, and whether all are those of the division.
+    template <class Q>
+    class codes {
+    public:
+        QUANTO_INLINE vi of(vf x, fixed_map const& m) noexcept {
+            vi const fixed = to_int(x * m.factor + m.offset);
+            nearest_ = lesser_words(nearest_, fixed);
+            return fixed >> 16;
+        }
+        QUANTO_INLINE bool are_sure() const noexcept { return !any_less(nearest_ & 0xffff, 2 * near<Q>); }
+
+    private:
+        vi nearest_ = vi{} + 0xffff;
+    };
 };
 
-// The codes of one block by multiplication, to be saturated; false where they may not be those of the division.
-template <class Q>
-QUANTO_INLINE bool multiply_block(float const* x, fixed_map const& m, vi (&code)[block_vectors]) noexcept {
-    vi nearest = vi{} + 0xffff;
-#pragma GCC unroll 8
-    for (std::size_t v = 0; v != block_vectors; ++v) {
-        vi const fixed = to_int(load_f32(x + v * lanes) * m.factor + m.offset);
-        nearest = lesser_words(nearest, fixed);
-        code[v] = fixed >> 16;
+struct float8_map {
+    float factor = 0.0f;
+    bool holds = false;  // factor is a normal number
+
+    template <class Q>
+    static float8_map of(affine_map const& m) noexcept {
+        constexpr auto unit = bit_cast<float>(static_cast<std::uint32_t>(Q::format::bias) << 23);
+        return {unit / m.scale, m.scale >= 0x1p-126f && m.scale * 0x1p-126f <= unit};
     }
-    return !any_less(nearest & 0xffff, 2 * near<Q>);
-}
+
+    template <class Q>
+    class codes {
+        using F = small_format<typename Q::format>;
+        static constexpr int drop = 23 - F::mantissa_bits;
+        static constexpr std::int32_t below = (1 << drop) - 1;
+
+    public:
+        QUANTO_INLINE vi of(vf x, float8_map const& m) noexcept {
+            vi const u = bits(x * m.factor), magnitude = u & 0x7fff'ffff, r = magnitude + ((1 << (drop - 1)) + near<Q>);
+            nearest_ = lesser(nearest_, r & below);
+            largest_ = greater(largest_, magnitude);
+            vi const code = lesser(r >> drop, vi{} + (F::finite_codes - 1)), all = code | ((u >> 24) & 0x80);
+            return F::has_negative_zero ? all : where(code == 0, code, all);
+        }
+        QUANTO_INLINE bool are_sure() const noexcept {
+            return !any_less(lesser(nearest_ - 2 * near<Q>, 0x7f7f'ffff - largest_), 0);
+        }
+
+    private:
+        vi nearest_ = vi{} + below, largest_{};
+    };
+};
+template <class Q>
+using multiplied_map = std::conditional_t<Q::is_floating_point, float8_map, fixed_map>;
 
 template <class Q>
 QUANTO_INLINE void store_block(vi const* code, int position, std::uint8_t* codes) noexcept {
     vi const four[4] = {code[0], code[1], code[2], code[3]};
-    store_bytes<Q::bits, Q::bits == 8>(four, position, codes);
+    store_bytes<Q::bits, Q::bits == 8 && !Q::is_floating_point>(four, Q::bits == 8 ? 0 : position, codes);
 }
 
 // One block by division. Returns whether no value was NaN.
@@ -53,63 +94,73 @@ template <class Q>
 __attribute__((noinline)) inline bool divide_block(float const* x, affine_map const& m, int position,
                                                    std::uint8_t* codes) noexcept {
     float const zero = static_cast<float>(m.zero_point);
-    vf const low = vf{} + (Q::bits == 8 ? Q::qmin : -zero);
-    vf const high = vf{} + (Q::bits == 8 ? Q::qmax : Q::qmax - Q::qmin - zero);
+    [[maybe_unused]] vf const low = vf{} + (Q::bits == 8 ? Q::qmin : -zero);
+    [[maybe_unused]] vf const high = vf{} + (Q::bits == 8 ? Q::qmax : Q::qmax - Q::qmin - zero);
     vf const scale = opaque(vf{} + m.scale);
     vi code[block_vectors], magnitude = {};
     for (std::size_t v = 0; v != block_vectors; ++v) {
         vf const value = load_f32(x + v * lanes), shifted = Q::bits == 8 ? value : opaque(value + m.shift);
         magnitude = greater(magnitude, bits(value) & 0x7fff'ffff);
-        vi const nearest = to_int(lesser(high, greater(low, shifted / scale)));
-        code[v] = ((nearest + m.zero_point) << 16) >> 16;  // 0 for NaN
+        if constexpr (Q::is_floating_point) {
+            code[v] = encode<typename Q::format>(value / scale, true);
+        } else {
+            vi const nearest = to_int(lesser(high, greater(low, shifted / scale)));
+            code[v] = ((nearest + m.zero_point) << 16) >> 16;  // 0 for NaN
+        }
     }
     for (std::size_t v = 0; v != block_vectors; v += 4) store_block<Q>(code + v, position, codes + v * lanes);
     return !any_less(0x7f80'0000 - magnitude, 0);
 }
 
-// Both quantize_block and quantize_group return whether no integer was asked of NaN; multiply_block finds it, to_int
-// giving a multiple of 2^16.
+// quantize_block, quantize_group and quantize return whether no value was NaN. Its code is never sure: to_int gives a
+// multiple of 2^16, and float8_map takes it for too large.
 template <class Q>
-QUANTO_INLINE bool quantize_block(float const* x, affine_map const& map, fixed_map const& fixed, int position,
-                                  std::uint8_t* codes) noexcept {
+QUANTO_INLINE bool quantize_block(float const* x, affine_map const& map, multiplied_map<Q> const& multiplied,
+                                  int position, std::uint8_t* codes) noexcept {
+    if (!multiplied.holds) return divide_block<Q>(x, map, position, codes);
+    typename multiplied_map<Q>::template codes<Q> by_multiplication;
     vi code[block_vectors];
-    if (!fixed.holds || !multiply_block<Q>(x, fixed, code)) return divide_block<Q>(x, map, position, codes);
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v != block_vectors; ++v) {
+        code[v] = by_multiplication.of(load_f32(x + v * lanes), multiplied);
+        // 8 bits are stored before it is known, for which there are no registers.
+        if (Q::bits == 8 && v % 4 == 3) store_block<Q>(code + v - 3, 0, codes + (v - 3) * lanes);
+    }
+    if (!by_multiplication.are_sure()) return divide_block<Q>(x, map, position, codes);
+    if (Q::bits == 8) return true;
     store_block<Q>(code, position, codes);
     store_block<Q>(code + 4, position, codes + block / 2);
     return true;
 }
 
 template <class Q>
-QUANTO_INLINE bool quantize_group(float const* x, std::size_t n, affine_map const& map, fixed_map const& fixed,
-                                  int position, std::uint8_t* codes) noexcept {
+QUANTO_INLINE bool quantize_group(float const* x, std::size_t n, affine_map const& map,
+                                  multiplied_map<Q> const& multiplied, int position, std::uint8_t* codes) noexcept {
     std::size_t i = 0;
     bool good = true;
-    for (; n - i >= block; i += block) good &= quantize_block<Q>(x + i, map, fixed, position, codes + i);
+    for (; n - i >= block; i += block) good &= quantize_block<Q>(x + i, map, multiplied, position, codes + i);
     if (i == n) return good;
     float in[block] = {};
     std::uint8_t last[block] = {};
     __builtin_memcpy(in, x + i, (n - i) * sizeof(float));
     if (position != 0) __builtin_memcpy(last, codes + i, n - i);
-    good &= quantize_block<Q>(in, map, fixed, position, last);
+    good &= quantize_block<Q>(in, map, multiplied, position, last);
     __builtin_memcpy(codes + i, last, n - i);
     return good;
 }
 template <class Q>
 QUANTO_INLINE bool quantize_group(float const* x, std::size_t n, affine_map const& map, int position,
                                   std::uint8_t* codes) noexcept {
-    if constexpr (Q::is_floating_point) {
-        using T = typename Q::format;
-        encode_all<T, true>(x, n, opaque(vf{} + map.scale), true, reinterpret_cast<T*>(codes));
-        return true;
-    } else {
-        return quantize_group<Q>(x, n, map, fixed_map::of<Q>(map), position, codes);
-    }
+    return quantize_group<Q>(x, n, map, multiplied_map<Q>::template of<Q>(map), position, codes);
 }
 
 template <class Q>
-inline void quantize(float const* x, std::size_t size, std::size_t count, affine_map const* maps, int position,
+inline bool quantize(float const* x, std::size_t size, std::size_t count, affine_map const* maps, int position,
                      std::uint8_t* codes) noexcept {
-    for (std::size_t g = 0; g != count; ++g) quantize_group<Q>(x + g * size, size, maps[g], position, codes + g * size);
+    bool good = true;
+    for (std::size_t g = 0; g != count; ++g)
+        good &= quantize_group<Q>(x + g * size, size, maps[g], position, codes + g * size);
+    return good;
 }
 
 // A State of all of x, in four independent chains for the latency of minima; a short x is repeated. n > 0.
