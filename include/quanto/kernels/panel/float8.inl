@@ -11,16 +11,15 @@ inline constexpr std::size_t line_parts = panel_layout::panel_rows / lanes;  // 
 typedef std::int16_t vw __attribute__((vector_size(QUANTO_KERNEL_BYTES)));
 
 // Byte T of each 32-bit lane of the line at p, as value * 2^(bias - 127). A code in the upper byte of 16 bits
-// needs one shift there, which keeps the sign. With 64 bytes, two loads, the second a byte before, bring all four codes
-// to such a place; with 32 each is loaded to the upper byte of its lane, which no shift to the left follows. Reads from
+// needs one shift there, which keeps the sign: two loads, the second a byte before, bring all four codes to such a
+// place. One that is decoded alone is loaded from 3 - T bytes before, which no shift to the left follows. Reads from
 // p - 3 on: a header precedes the lines.
-template <QType Q, std::size_t T>
+template <QType Q, std::size_t T, std::size_t Before = 1 - T % 2>
 QUANTO_INLINE vf decode_byte(std::byte const* p) noexcept {
-    constexpr std::size_t before = lanes == 16 ? 1 - T % 2 : 3 - T;
     constexpr int drop = Q::format::mantissa_bits + 1;
     constexpr std::int32_t kept = static_cast<std::int32_t>(0x8000'0000u | (0x7fu << (24 - drop)));
-    vi const two = (vi)(load_as<vw>(p - before) >> drop);
-    return (vf)((T + before < 2 ? two << 16 : two) & kept);
+    vi const two = (vi)(load_as<vw>(p - Before) >> drop);
+    return (vf)((T + Before < 2 ? two << 16 : two) & kept);
 }
 template <QType Q>
 QUANTO_INLINE void decode_line(std::byte const* p, vf (&four)[4]) noexcept {
@@ -47,7 +46,7 @@ struct f32_step {
             std::byte const* p = at_;
             // g++ would load ahead, and of 16 registers have none left for a sum.
             if constexpr (lanes != 16) asm volatile("" : "+r"(p));
-            return decode_byte<Q, T>(p);
+            return decode_byte < Q, T, lanes == 16 ? 1 - T % 2 : 3 - T > (p);
         }
 
     private:
