@@ -60,13 +60,12 @@ result<success> dense_convolution(isa target, float_convolution const& c, std::s
     auto const f = detail::dense_functions_of<float>(target);
     patch_layout const& l = c.layout;
     detail::padded_planes const padded(l, c.images * c.groups * l.channels);
-    std::size_t const k = l.size(), padded_k = ceil_div(k, f.line) * f.line, outputs = c.outputs / c.groups,
-                      strips = ceil_div(outputs, f.strip_rows), strip_floats = f.strip_rows * padded_k,
-                      places = c.images * l.out.area(), panels = ceil_div(places, f.panel_cols),
-                      tasks = panels < concurrency ? panels : concurrency,
-                      tile_floats = ceil_div(f.strip_rows, f.lanes) * f.lanes * f.panel_cols,
+    std::size_t const k = l.size(), lines = ceil_div(k, f.line), padded_k = lines * f.line,
+                      outputs = c.outputs / c.groups, strips = ceil_div(outputs, f.strip_rows),
+                      strip_floats = f.strip_rows * padded_k, places = c.images * l.out.area(),
+                      panels = ceil_div(places, f.panel_cols), tasks = panels < concurrency ? panels : concurrency,
                       panel_floats = padded_k * f.panel_cols + padded.margin,
-                      task_floats = ceil_div(panel_floats + tile_floats, 16) * 16,
+                      task_floats = ceil_div(panel_floats + f.tile_floats, 16) * 16,
                       all = padded.floats() + strips * strip_floats + tasks * task_floats;
     detail::workspace space(all * sizeof(float), c.memory);
     auto* const strip = reinterpret_cast<float*>(space.data());
@@ -105,7 +104,7 @@ result<success> dense_convolution(isa target, float_convolution const& c, std::s
     };
     for (std::size_t group = 0; group != c.groups; ++group) {
         matrix_view<float const> const w(c.w + group * outputs * k, outputs, k);
-        run(strips, [&](std::size_t s) { f.pack_strip(w, s * f.strip_rows, padded_k, strip + s * strip_floats); });
+        run(strips, [&](std::size_t s) { f.pack_strip(w, s * f.strip_rows, 0, lines, strip + s * strip_floats); });
         run(tasks, [&](std::size_t task) {
             float* const panel = of_tasks + task * task_floats;
             float* const tile = panel + panel_floats;
@@ -116,7 +115,7 @@ result<success> dense_convolution(isa target, float_convolution const& c, std::s
                 for (std::size_t s = 0; s != strips; ++s) {
                     std::size_t const left = outputs - s * f.strip_rows,
                                       rows = left < f.strip_rows ? left : f.strip_rows;
-                    f.multiply_tile(panel, width, strip + s * strip_floats, padded_k, rows, tile);
+                    f.multiply_tile(panel, width, strip + s * strip_floats, lines, rows, tile, false);
                     for (std::size_t r = 0; r != rows; ++r) {
                         std::size_t const o = group * outputs + s * f.strip_rows + r;
                         float const b = c.bias == nullptr ? 0.0f : c.bias[o];

@@ -64,11 +64,10 @@ struct batch_pieces {
           all(p.batches() * of_matrix) {
         auto const f = dense_functions_of<float>(target);
         if (by_rows || p.x.first.type != dtype::f32 || p.m() < f.lanes) return;
-        std::size_t const padded = ceil_div(p.k(), f.line) * f.line,
-                          floats = packs_columns
-                                       ? column_functions_of<float>(target).width * p.k()
-                                       : (ceil_div(p.m(), f.panel_cols) * f.panel_cols + f.strip_rows) * padded;
-        slot = ceil_div(floats * sizeof(float), storage::alignment) * storage::alignment;
+        std::size_t const width = column_functions_of<float>(target).width,
+                          bytes = packs_columns ? width * ceil_div(p.k(), f.lanes) * f.lanes * sizeof(float)
+                                                : dense_workspace(f, p.m(), p.k()).bytes(1);
+        slot = ceil_div(bytes, storage::alignment) * storage::alignment;
     }
 };
 

@@ -49,25 +49,6 @@ inline void column_tiles(matrix_view<float const> x, matrix_view<W const> w, mat
     for (; n < y.cols; n += lanes) column_tile<M, 1>(x, w, y, m, n, y.cols - n < lanes ? y.cols - n : lanes, adds);
 }
 
-// Rows n0 .. of w (N, K) as column_tile_width columns: out[K][column_tile_width], those beyond its end zero.
-template <class W>
-inline void pack_columns(matrix_view<W const> w, std::size_t n0, float* out) noexcept {
-    for (std::size_t part = 0; part != column_tile_width; part += lanes)
-        for (std::size_t k = 0; k < w.cols; k += lanes) {
-            std::size_t const left = w.cols - k < lanes ? w.cols - k : lanes;
-            vf v[lanes];
-            for (std::size_t r = 0; r != lanes; ++r) {
-                std::size_t const n = n0 + part + r;
-                v[r] = n >= w.rows     ? vf{}
-                       : left == lanes ? load_weights(w.row(n) + k)
-                                       : load_weights(w.row(n) + k, left);
-            }
-            transpose(v);
-            for (std::size_t j = 0; j != left; ++j)
-                __builtin_memcpy(out + (k + j) * column_tile_width + part, &v[j], sizeof(vf));
-        }
-}
-
 // Rows [begin, end) of y, in place of what they are or added to it.
 template <class W>
 void matmul_by_columns(matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y, row_range rows,
@@ -84,7 +65,7 @@ void matmul_by_packed_columns(matrix_view<float const> x, matrix_view<W const> w
                               float* columns) noexcept {
     for (std::size_t n = 0; n < y.cols; n += column_tile_width) {
         std::size_t const count = y.cols - n < column_tile_width ? y.cols - n : column_tile_width;
-        pack_columns(w, n, columns);
+        pack_transposed(w, n, column_tile_width, ceil_div(x.cols, lanes) * lanes, columns);
         matmul_by_columns(x, matrix_view<float const>(columns, x.cols, count, column_tile_width),
                           matrix_view<float>(y.data + n, y.rows, count, y.stride), row_range{0, y.rows}, false);
     }

@@ -1,8 +1,9 @@
 // Products of float weights in their storage type: y = x * transposed(w), w of float, float16 or bfloat16.
 //     dense_kernel_name<float16>(isa::avx2) == "matmul_f16_f32_avx2"       (kernel_list.hpp)
 //     dense_matmul<float16>(isa, x, w, y, concurrency, run, memory)        chooses between the two forms of dense.inl
-// Rows of y are the same for every number of threads. Workspace: (M + 24 * threads) * K floats where M is at least the
-// lanes of a vector and N large enough to copy x for; without memory for it, the form for few rows does the work.
+// Rows of y are the same for every number of threads. Workspace (dense_workspace): M * K floats, and for each thread
+// 24 * K with AVX-512, else at most 4 * 24 * (384 + M), where M is at least the lanes of a vector and N large enough to
+// copy x for; without memory for it, the form for few rows does the work.
 #pragma once
 
 #include <quanto/core/memory.hpp>
@@ -16,18 +17,19 @@ namespace detail {
 // The functions of dense.inl for one instruction set and storage type.
 template <class W>
 struct dense_functions {
-    std::size_t lanes, panel_cols, strip_rows, line;
+    std::size_t lanes, panel_cols, strip_rows, line, longest_block, most_strips, tile_floats;
     void (*rows_dot)(matrix_view<float const>, matrix_view<W const>, matrix_view<float>, row_range) noexcept;
-    void (*pack_panel)(matrix_view<float const>, std::size_t, std::size_t, float*) noexcept;
-    void (*pack_strip)(matrix_view<W const>, std::size_t, std::size_t, float*) noexcept;
-    void (*multiply_strip)(float const*, float const*, std::size_t, matrix_view<float>, std::size_t) noexcept;
-    void (*multiply_tile)(float const*, std::size_t, float const*, std::size_t, std::size_t, float*) noexcept;
+    void (*pack_panel)(matrix_view<float const>, std::size_t, dense_blocks const&, float*) noexcept;
+    void (*multiply_strips)(float const*, matrix_view<W const>, row_range, dense_blocks const&, matrix_view<float>,
+                            float*) noexcept;
+    void (*pack_strip)(matrix_view<W const>, std::size_t, std::size_t, std::size_t, float*) noexcept;
+    void (*multiply_tile)(float const*, std::size_t, float const*, std::size_t, std::size_t, float*, bool) noexcept;
 };
 
-#define QUANTO_DENSE_FUNCTIONS(i)                                                                                  \
-    dense_functions<W> {                                                                                           \
-        i::lanes, i::panel_cols, i::strip_rows, i::strip_line, &i::rows_dot<W>, &i::pack_panel, &i::pack_strip<W>, \
-            &i::multiply_strip, &i::multiply_tile                                                                  \
+#define QUANTO_DENSE_FUNCTIONS(i)                                                                                \
+    dense_functions<W> {                                                                                         \
+        i::lanes, i::panel_cols, i::strip_rows, i::strip_line, i::longest_block, i::most_strips, i::tile_floats, \
+            &i::rows_dot<W>, &i::pack_panel, &i::multiply_strips<W>, &i::pack_strip<W>, &i::multiply_tile        \
     }
 template <class W>
 dense_functions<W> dense_functions_of(isa target) noexcept {
@@ -40,6 +42,26 @@ dense_functions<W> dense_functions_of(isa target) noexcept {
 }
 #undef QUANTO_DENSE_FUNCTIONS
 
+// K in blocks of about the same length, and the floats that are copied and summed: x once, the rest by each task.
+struct dense_workspace {
+    static constexpr std::size_t longest_whole = 1024, fewest_panels = 4;  // beyond both, K is cut
+
+    dense_blocks blocks;
+    std::size_t panels, of_task;
+
+    template <class W>
+    dense_workspace(dense_functions<W> const& f, std::size_t m, std::size_t k) noexcept {
+        std::size_t const lines = ceil_div(k, f.line), count = ceil_div(m, f.panel_cols);
+        blocks.padded = lines * f.line;
+        bool const whole = f.most_strips == 1 || count < fewest_panels || blocks.padded <= longest_whole;
+        blocks.k = whole ? blocks.padded : ceil_div(lines, ceil_div(blocks.padded, f.longest_block)) * f.line;
+        blocks.strips = whole ? 1 : f.most_strips;
+        panels = count * f.panel_cols * blocks.padded;
+        of_task = blocks.strips * (f.strip_rows * blocks.k + (blocks.k == blocks.padded ? 1 : count) * f.tile_floats);
+    }
+    std::size_t bytes(std::size_t tasks) const noexcept { return (panels + tasks * of_task) * sizeof(float); }
+};
+
 }  // namespace detail
 
 // run(n, task) runs tasks 0 .. n - 1, `concurrency` of them at once. Precondition: K >= 1, shapes fit.
@@ -48,11 +70,9 @@ void dense_matmul(isa target, matrix_view<float const> x, matrix_view<W const> w
                   std::size_t concurrency, Run const& run, memory_ref memory) noexcept {
     constexpr std::size_t rows_per_task = 32;
     auto const f = detail::dense_functions_of<W>(target);
-    std::size_t const padded = ceil_div(x.cols, f.line) * f.line, strips = ceil_div(w.rows, f.strip_rows),
-                      tasks = strips < concurrency ? strips : concurrency;
-    std::size_t const panel_floats = ceil_div(x.rows, f.panel_cols) * f.panel_cols * padded,
-                      strip_floats = f.strip_rows * padded,
-                      bytes = (panel_floats + tasks * strip_floats) * sizeof(float);
+    std::size_t const strips = ceil_div(w.rows, f.strip_rows), tasks = strips < concurrency ? strips : concurrency;
+    detail::dense_workspace const floats(f, x.rows, x.cols);
+    std::size_t const bytes = floats.bytes(tasks);
     bool const few = x.rows < f.lanes || (w.rows <= f.strip_rows / 2 && w.rows <= x.cols / 8);
     auto* const workspace = few ? nullptr : static_cast<float*>(memory.allocate(bytes, storage::alignment));
     if (workspace == nullptr)
@@ -60,13 +80,11 @@ void dense_matmul(isa target, matrix_view<float const> x, matrix_view<W const> w
             std::size_t const begin = i * rows_per_task;
             f.rows_dot(x, w, y, {begin, w.rows - begin < rows_per_task ? w.rows : begin + rows_per_task});
         });
-    run(ceil_div(x.rows, f.panel_cols), [&](std::size_t i) { f.pack_panel(x, i, padded, workspace); });
+    run(ceil_div(x.rows, f.panel_cols), [&](std::size_t i) { f.pack_panel(x, i, floats.blocks, workspace); });
     run(tasks, [&](std::size_t i) {
-        float* const strip = workspace + panel_floats + i * strip_floats;
-        for (std::size_t s = strips * i / tasks; s != strips * (i + 1) / tasks; ++s) {
-            f.pack_strip(w, s * f.strip_rows, padded, strip);
-            f.multiply_strip(workspace, strip, padded, y, s * f.strip_rows);
-        }
+        std::size_t const begin = strips * i / tasks * f.strip_rows, end = strips * (i + 1) / tasks * f.strip_rows;
+        f.multiply_strips(workspace, w, {begin, end < w.rows ? end : w.rows}, floats.blocks, y,
+                          workspace + floats.panels + i * floats.of_task);
     });
     memory.deallocate(workspace, bytes, storage::alignment);
 }

@@ -3,16 +3,20 @@
 //
 // Few rows of x:   rows_dot      y[m][n] = sum_k x[m][k] * w[n][k], lanes along k; reads w once, in order
 // Many:            an outer product of two packed operands, lanes along m, no sum over lanes:
-//     panels of x  [M / 32][K][32]       x transposed (a last panel of 16 where that is enough), packed once
-//     strip of w   [K / 16][24][16]      24 rows of w, copied by who multiplies them; stays in L2
-//     outer        registers[r][m] += strip[k][r] * panel[k][m]    12 x 32 of y at a time, over all of K
-// (32 and 16 stand for two vectors and one, 12 for half a strip; K is padded to 16 with zeros.)
+//     panels of x  [K / K'][M / 32][K'][32]    x transposed (a last panel of 16 where that is enough), packed once
+//     strip of w   [K' / 16][24][16]           24 rows of w, copied by who multiplies them; stays in L2
+//     outer        registers[r][m] += strip[k][r] * panel[k][m]    12 x 32 of y at a time, over K' of K
+// (32 and 16 stand for two vectors and one, 12 for half a strip; K is padded to 16 with zeros. K' is K where that is
+// little, or L2 large; sums wait in memory for the next K', so that their order is that of k.)
 
 inline constexpr std::size_t strip_rows = 24, strip_line = 16;  // strip_line: floats of a row that lie together
 inline constexpr std::size_t panel_cols = 2 * lanes;            // rows of x in a panel
 // Of a strip, times two vectors: they fill the registers.
 inline constexpr std::size_t tile_rows = lanes == 16 || QUANTO_TARGETS_NEON ? 12 : 6;
 inline constexpr std::size_t panel_ahead = 256;  // floats that are prefetched
+// K' at most, so that its part of a panel stays in L1, and strips that share it. With AVX-512, L2 holds a whole strip.
+inline constexpr std::size_t longest_block = lanes == 16 ? ~std::size_t{0} : 384, most_strips = lanes == 16 ? 1 : 4;
+inline constexpr std::size_t tile_floats = ceil_div(strip_rows, lanes) * lanes * panel_cols;
 
 template <class T>
 QUANTO_INLINE T load_as(void const* p) noexcept {
@@ -182,14 +186,10 @@ void rows_dot(matrix_view<float const> x, matrix_view<W const> w, matrix_view<fl
 
 // ---- many rows of x -------------------------------------------------------------------------------------------------
 
-// sum[r][v] = sum_k q[k][r] * p[k][v]. p: [lines * 16][V vectors], q: [lines][strip_rows][16].
+// sum[r][v] += sum_k q[k][r] * p[k][v]. p: [lines * 16][V vectors], q: [lines][strip_rows][16], lines > 0.
 template <std::size_t R, std::size_t V>
 QUANTO_INLINE void outer(float const* p, float const* q, std::size_t lines, vf (&sum)[R][V]) noexcept {
-#pragma GCC unroll 32
-    for (std::size_t r = 0; r != R; ++r)
-#pragma GCC unroll 2
-        for (std::size_t v = 0; v != V; ++v) sum[r][v] = vf{};
-    for (std::size_t i = 0; i != lines; ++i, q += (strip_rows - 1) * strip_line)
+    do {
 #pragma GCC unroll 1  // all four of them are copied about by g++ at -O3
         for (std::size_t quarter = 0; quarter != 4; ++quarter, q += strip_line / 4, p += strip_line / 4 * V * lanes)
 #pragma GCC unroll 4
@@ -211,14 +211,15 @@ QUANTO_INLINE void outer(float const* p, float const* q, std::size_t lines, vf (
                     }
                 }
             }
+        q += (strip_rows - 1) * strip_line;
+    } while (--lines != 0);
 }
 
+#if QUANTO_KERNEL_BYTES != 32
 // Of the pairs (a[i], b[i]): the first half of them in a, the second in b.
 QUANTO_INLINE void interleave(vf& a, vf& b) noexcept {
 #if QUANTO_KERNEL_BYTES == 64
     constexpr vi low{0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
-#elif QUANTO_KERNEL_BYTES == 32
-    constexpr vi low{0, 8, 1, 9, 2, 10, 3, 11};
 #else
     constexpr vi low{0, 4, 1, 5};
 #endif
@@ -227,9 +228,6 @@ QUANTO_INLINE void interleave(vf& a, vf& b) noexcept {
 #if QUANTO_KERNEL_BYTES == 64
     a = __builtin_shufflevector(first, second, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     b = __builtin_shufflevector(first, second, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-#elif QUANTO_KERNEL_BYTES == 32
-    a = __builtin_shufflevector(first, second, 0, 8, 1, 9, 2, 10, 3, 11);
-    b = __builtin_shufflevector(first, second, 4, 12, 5, 13, 6, 14, 7, 15);
 #else
     a = __builtin_shufflevector(first, second, 0, 4, 1, 5);
     b = __builtin_shufflevector(first, second, 2, 6, 3, 7);
@@ -241,8 +239,30 @@ QUANTO_INLINE void interleave(vf& a, vf& b) noexcept {
 #endif
 }
 
-// v[i][j] and v[j][i] change places: a perfect shuffle of all elements, as often as their index has bits.
+#endif
+
+// v[i][j] and v[j][i] change places: a perfect shuffle of all elements, as often as their index has bits. AVX2 shuffles
+// halves of vectors: it transposes in them, 4 x 4, and exchanges them.
 QUANTO_INLINE void transpose(vf (&v)[lanes]) noexcept {
+#if QUANTO_KERNEL_BYTES == 32
+    __m256 half[8];
+#pragma GCC unroll 2
+    for (std::size_t i = 0; i != 8; i += 4) {
+        __m256 const a = _mm256_unpacklo_ps((__m256)v[i], (__m256)v[i + 1]),
+                     b = _mm256_unpackhi_ps((__m256)v[i], (__m256)v[i + 1]),
+                     c = _mm256_unpacklo_ps((__m256)v[i + 2], (__m256)v[i + 3]),
+                     d = _mm256_unpackhi_ps((__m256)v[i + 2], (__m256)v[i + 3]);
+        half[i] = _mm256_shuffle_ps(a, c, 0x44);
+        half[i + 1] = _mm256_shuffle_ps(a, c, 0xee);
+        half[i + 2] = _mm256_shuffle_ps(b, d, 0x44);
+        half[i + 3] = _mm256_shuffle_ps(b, d, 0xee);
+    }
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i != 4; ++i) {
+        v[i] = (vf)_mm256_permute2f128_ps(half[i], half[i + 4], 0x20);
+        v[i + 4] = (vf)_mm256_permute2f128_ps(half[i], half[i + 4], 0x31);
+    }
+#else
 #pragma GCC unroll 4
     for (std::size_t bit = 1; bit != lanes; bit *= 2) {
         vf next[lanes];
@@ -255,6 +275,7 @@ QUANTO_INLINE void transpose(vf (&v)[lanes]) noexcept {
 #pragma GCC unroll 16
         for (std::size_t i = 0; i != lanes; ++i) v[i] = next[i];
     }
+#endif
 }
 
 // Rows of x in panel i, as stored: one vector where the rest of x fits, else two.
@@ -262,31 +283,51 @@ inline std::size_t panel_width(std::size_t rows, std::size_t i) noexcept {
     return rows - i * panel_cols > lanes ? panel_cols : lanes;
 }
 
-// Panel i of x at out + i * panel_cols * padded K.
-inline void pack_panel(matrix_view<float const> x, std::size_t i, std::size_t padded, float* out) noexcept {
-    std::size_t const width = panel_width(x.rows, i);
-    out += i * panel_cols * padded;
-    for (std::size_t part = 0; part != width; part += lanes) {
-        std::size_t const m0 = i * panel_cols + part;
-        for (std::size_t k = 0; k < padded; k += lanes) {
-            std::size_t const left = x.cols > k ? x.cols - k : 0;
-            vf v[lanes];
-            for (std::size_t m = 0; m != lanes; ++m)
-                v[m] = m0 + m >= x.rows || left == 0 ? vf{}
-                       : left >= lanes               ? load_f32(x.row(m0 + m) + k)
-                                                     : load_weights(x.row(m0 + m) + k, left);
-            transpose(v);
-            for (std::size_t j = 0; j != lanes; ++j) __builtin_memcpy(out + (k + j) * width + part, &v[j], sizeof(vf));
-        }
+// out[k][width]: rows r0 .. r0 + width of w (of x: W is float) as columns, k < padded. What is beyond its end is zero.
+template <class W>
+inline void pack_transposed(matrix_view<W const> w, std::size_t r0, std::size_t width, std::size_t padded,
+                            float* out) noexcept {
+    auto const square = [&](std::size_t part, std::size_t k, auto const& row) __attribute__((always_inline)) {
+        vf v[lanes];
+#pragma GCC unroll 16
+        for (std::size_t r = 0; r != lanes; ++r) v[r] = row(r0 + part + r);
+        transpose(v);
+#pragma GCC unroll 16
+        for (std::size_t j = 0; j != lanes; ++j) store_f32(v[j], out + (k + j) * width + part);
+    };
+    for (std::size_t part = 0; part != width; part += lanes)
+        for (std::size_t k = 0; k < padded; k += lanes)
+            if (w.rows >= r0 + part + lanes && w.cols >= k + lanes)
+                square(
+                    part, k, [&](std::size_t r) __attribute__((always_inline)) { return load_weights(w.row(r) + k); });
+            else
+                square(
+                    part, k, [&](std::size_t r) __attribute__((always_inline)) {
+                        return r >= w.rows || k >= w.cols ? vf{}
+                               : w.cols - k >= lanes      ? load_weights(w.row(r) + k)
+                                                          : load_weights(w.row(r) + k, w.cols - k);
+                    });
+}
+
+// Where panel i of the panels of `rows` rows begins, of which columns k .. k + count are a block.
+inline std::size_t panel_begin(std::size_t rows, std::size_t i, std::size_t k, std::size_t count) noexcept {
+    return (k * ceil_div(rows, panel_cols) + i * count) * panel_cols;
+}
+
+// Panel i of x, in all blocks.
+inline void pack_panel(matrix_view<float const> x, std::size_t i, dense_blocks const& blocks, float* out) noexcept {
+    for (std::size_t k = 0, count; k != blocks.padded; k += count) {
+        count = blocks.from(k);
+        pack_transposed(matrix_view<float const>(x.data + k, x.rows, x.cols - k, x.stride), i * panel_cols,
+                        panel_width(x.rows, i), count, out + panel_begin(x.rows, i, k, count));
     }
 }
 
-// Rows n0 .. of w, those beyond its end zero.
+// Columns [k0, k0 + 16 * lines) of rows n0 .. of w; what is beyond its end is zero.
 template <class W>
-inline void pack_strip(matrix_view<W const> w, std::size_t n0, std::size_t padded, float* out) noexcept {
-    std::size_t const lines = padded / strip_line;
+inline void pack_strip(matrix_view<W const> w, std::size_t n0, std::size_t k0, std::size_t lines, float* out) noexcept {
     for (std::size_t r = 0; r != strip_rows; ++r)
-        for (std::size_t k = 0, i = 0; i != lines; ++i)
+        for (std::size_t k = k0, i = 0; i != lines; ++i)
             for (std::size_t part = 0; part != strip_line; part += lanes, k += lanes) {
                 vf const v = n0 + r >= w.rows || k >= w.cols ? vf{}
                              : w.cols - k >= lanes           ? load_weights(w.row(n0 + r) + k)
@@ -295,60 +336,89 @@ inline void pack_strip(matrix_view<W const> w, std::size_t n0, std::size_t padde
             }
 }
 
-// Rows r0 .. r0 + R of a tile of y, transposed: V vectors along m.
+alignas(64) inline constexpr float zeros[tile_floats] = {};
+
+// Rows r0 .. r0 + R of a tile of y, transposed: V vectors along m. They are added to what is there, or replace it.
 template <std::size_t R, std::size_t V>
-inline void rows_of_tile(float const* panel, float const* strip, std::size_t lines, std::size_t r0,
-                         float* tile) noexcept {
+inline void rows_of_tile(float const* panel, float const* strip, std::size_t lines, std::size_t r0, float* tile,
+                         bool adds) noexcept {
     vf sum[R][V];
+    tile += r0 * V * lanes;
+    float const* from = adds ? tile : zeros;
+    asm("" : "+r"(from));  // g++ would have two sets of registers, and copies
+#pragma GCC unroll 32
+    for (std::size_t r = 0; r != R; ++r)
+#pragma GCC unroll 2
+        for (std::size_t v = 0; v != V; ++v) sum[r][v] = load_f32(from + (r * V + v) * lanes);
     outer<R, V>(panel, strip + r0 * strip_line, lines, sum);
 #pragma GCC unroll 32
     for (std::size_t r = 0; r != R; ++r)
 #pragma GCC unroll 2
-        for (std::size_t v = 0; v != V; ++v)
-            __builtin_memcpy(tile + ((r0 + r) * V + v) * lanes, &sum[r][v], sizeof(vf));
+        for (std::size_t v = 0; v != V; ++v) store_f32(sum[r][v], tile + (r * V + v) * lanes);
 }
 
-// tile[rows][width] = the first rows of a strip * a panel of that width, one vector or two. A few rows more are written.
-inline void multiply_tile(float const* panel, std::size_t width, float const* strip, std::size_t padded,
-                          std::size_t rows, float* tile) noexcept {
-    std::size_t const lines = padded / strip_line;
+// tile[rows][width] (+)= the first rows of a strip * a panel of that width, one vector or two. A few rows more are
+// written.
+inline void multiply_tile(float const* panel, std::size_t width, float const* strip, std::size_t lines,
+                          std::size_t rows, float* tile, bool adds) noexcept {
     if (width != panel_cols) {
         for (std::size_t r = 0; r < rows; r += 2 * tile_rows)
-            rows_of_tile<2 * tile_rows, 1>(panel, strip, lines, r, tile);
+            rows_of_tile<2 * tile_rows, 1>(panel, strip, lines, r, tile, adds);
         return;
     }
     for (std::size_t r = 0; r < rows; r += tile_rows)
         if (rows - r <= tile_rows / 3)
-            rows_of_tile<tile_rows / 3, 2>(panel, strip, lines, r, tile);
+            rows_of_tile<tile_rows / 3, 2>(panel, strip, lines, r, tile, adds);
         else if (rows - r <= 2 * tile_rows / 3)
-            rows_of_tile<2 * tile_rows / 3, 2>(panel, strip, lines, r, tile);
+            rows_of_tile<2 * tile_rows / 3, 2>(panel, strip, lines, r, tile, adds);
         else
-            rows_of_tile<tile_rows, 2>(panel, strip, lines, r, tile);
+            rows_of_tile<tile_rows, 2>(panel, strip, lines, r, tile, adds);
 }
 
-// y[:, n0 .. n0 + strip_rows) from the panels of x and a strip of w.
-inline void multiply_strip(float const* panels, float const* strip, std::size_t padded, matrix_view<float> y,
-                           std::size_t n0) noexcept {
-    std::size_t const columns = y.cols - n0 < strip_rows ? y.cols - n0 : strip_rows;
-    alignas(64) float tile[ceil_div(strip_rows, lanes) * lanes * panel_cols];
-    for (std::size_t i = 0; i * panel_cols < y.rows; ++i) {
-        std::size_t const width = panel_width(y.rows, i);
-        float const* const panel = panels + i * panel_cols * padded;
-        multiply_tile(panel, width, strip, padded, columns, tile);
-        for (std::size_t part = 0; part != width; part += lanes)
-            for (std::size_t n = 0; n < columns; n += lanes) {
-                vf v[lanes];
-                for (std::size_t j = 0; j != lanes; ++j)
-                    v[j] = n + j < columns ? load_f32(tile + (n + j) * width + part) : vf{};
-                transpose(v);
-                std::size_t const m0 = i * panel_cols + part, count = columns - n < lanes ? columns - n : lanes;
-                for (std::size_t m = 0; m != lanes && m0 + m < y.rows; ++m) {
-                    float* const to = y.row(m0 + m) + n0 + n;
-                    if (count == lanes)
-                        __builtin_memcpy(to, &v[m], sizeof(vf));
-                    else
-                        __builtin_memcpy(to, &v[m], count * sizeof(float));
+// y(m0 .., n0 ..) of what is in y, from tile[columns][width].
+inline void store_tile(float const* tile, std::size_t width, std::size_t columns, matrix_view<float> y, std::size_t m0,
+                       std::size_t n0) noexcept {
+    for (std::size_t part = 0; part != width; part += lanes, m0 += lanes)
+        for (std::size_t n = 0; n < columns; n += lanes) {
+            vf v[lanes];
+#pragma GCC unroll 16
+            for (std::size_t j = 0; j != lanes; ++j) v[j] = load_f32(tile + (n + j) * width + part);
+            transpose(v);
+            if (columns - n >= lanes && y.rows >= m0 + lanes)
+#pragma GCC unroll 16
+                for (std::size_t m = 0; m != lanes; ++m) store_f32(v[m], y.row(m0 + m) + n0 + n);
+            else
+                for (std::size_t m = 0; m != lanes && m0 + m < y.rows; ++m)
+                    __builtin_memcpy(y.row(m0 + m) + n0 + n, &v[m],
+                                     (columns - n < lanes ? columns - n : lanes) * sizeof(float));
+        }
+}
+
+// y[:, begin .. end) from the panels of x and those rows of w.
+template <class W>
+void multiply_strips(float const* panels, matrix_view<W const> w, row_range rows, dense_blocks const& blocks,
+                     matrix_view<float> y, float* workspace) noexcept {
+    std::size_t const strip_floats = strip_rows * blocks.k, panel_count = ceil_div(y.rows, panel_cols);
+    float* const tiles = workspace + blocks.strips * strip_floats;
+    bool const in_one = blocks.k == blocks.padded;
+    for (std::size_t n0 = rows.begin, n1; n0 < rows.end; n0 = n1) {
+        n1 = rows.end - n0 < blocks.strips * strip_rows ? rows.end : n0 + blocks.strips * strip_rows;
+        for (std::size_t k = 0, count; k != blocks.padded; k += count) {
+            count = blocks.from(k);
+            bool const is_last = k + count == blocks.padded;
+            std::size_t const lines = count / strip_line;
+            for (std::size_t n = n0, s = 0; n < n1; n += strip_rows, ++s)
+                pack_strip(w, n, k, lines, workspace + s * strip_floats);
+            for (std::size_t i = 0; i != panel_count; ++i) {
+                std::size_t const width = panel_width(y.rows, i);
+                float const* const panel = panels + panel_begin(y.rows, i, k, count);
+                float* tile = tiles + (in_one ? 0 : i * blocks.strips * tile_floats);
+                for (std::size_t n = n0, s = 0; n < n1; n += strip_rows, ++s, tile += tile_floats) {
+                    std::size_t const columns = n1 - n < strip_rows ? n1 - n : strip_rows;
+                    multiply_tile(panel, width, workspace + s * strip_floats, lines, columns, tile, k != 0);
+                    if (is_last) store_tile(tile, width, columns, y, i * panel_cols, n);
                 }
             }
+        }
     }
 }

@@ -69,6 +69,14 @@ struct int8_product {
     float const *x_scales, *w_scales;
 };
 
+// A product of many rows, block by block: k of the columns of w, padded ones in all, times the rows of some strips.
+struct dense_blocks {
+    std::size_t padded, k, strips;
+
+    // Columns of the block that begins with one.
+    std::size_t from(std::size_t column) const noexcept { return padded - column < k ? padded - column : k; }
+};
+
 // One row by the definition: for float8 codes that are NaN or infinite.
 template <QType Q>
 void matmul_row_by_definition(matrix_view<float const> x, qtensor_view<Q> const& w, matrix_view<float> y,
