@@ -1,6 +1,6 @@
-// Floats to codes and back, in the second cache: 64 Ki floats, as a weight (16 x 4096) or as rows of activations. GB/s
-// are those of the floats. int4, of 160 rows, is compared with a loop that a user might write: without the divisions that make the definition,
-// so that its codes differ here and there, and without the layout of files.
+// Floats to codes and back, in the second cache: 64 Ki floats, as a weight (16 x 4096) or as rows of activations; of int4
+// 640 Ki, as in the loop that it is compared with. A user might write that one: without the divisions that make the
+// definition, so that its codes differ here and there, and without the layout of files. GB/s are those of the floats.
 #include <cstring>
 
 #include <quanto/core/pool_memory.hpp>

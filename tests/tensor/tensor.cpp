@@ -47,7 +47,7 @@ TEST_CASE("a tensor is zeros in row-major order, and its copy another tensor") {
     auto const c = std::move(b).reshaped({3, 2});
     CHECK(c.shape() == extents{3, 2});
     CHECK(c[5] == 2.0f);
-    Tensor<float> const rank3({2, 3, 4});
+    Tensor<float> const rank3(extents{2, 3, 4});
     CHECK((rank3.rows() == 6 && rank3.cols() == 4));
 }
 

@@ -35,8 +35,9 @@ public:
 
     template <QType Q>
     void matmul(matrix_view<float const> x, qtensor_view<Q> const& w, matrix_view<float> y) const noexcept;
-    // Float weights in their storage type. Workspace, where x has many rows: a copy of x as f32, and 24 rows of w for
-    // each thread; without it the product is slower.
+    // Float weights in their storage type. Workspace, where x has many rows: a copy of x as f32, and for each thread
+    // 24 rows of w, or of long ones parts of 96 with their sums (kernels/matmul/dense.hpp); without it the product is
+    // slower.
     void matmul(matrix_view<float const> x, matrix_view<float const> w, matrix_view<float> y,
                 memory_ref workspace = {}) const noexcept;
     void matmul(matrix_view<float const> x, matrix_view<float16 const> w, matrix_view<float> y,
@@ -51,8 +52,8 @@ public:
                                  product_input input = product_input::f32) const noexcept;
     // Of a float weight. Precondition: is_float_storage(weight).
     kernel_choice explain_matmul(std::size_t m, dtype weight) const noexcept;
-    // Many small products. Errors: shape_mismatch, unsupported element types. Workspace: a copy of an x[b] and 24 rows
-    // for each thread, where x[b] has many rows; without it the product is slower.
+    // Many small products. Errors: shape_mismatch, unsupported element types. Workspace, where x[b] has many rows: for
+    // each thread what a float product takes; without it the product is slower.
     result<success> matmul(batch_product const& p, memory_ref workspace = {}) const noexcept;
     // Precondition: check(p).
     kernel_choice explain_matmul(batch_product const& p) const noexcept;

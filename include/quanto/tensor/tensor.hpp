@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstring>
-#include <initializer_list>
 #include <type_traits>
 #include <utility>
 
@@ -26,7 +25,6 @@ public:
     explicit Tensor(extents const& shape, memory_ref memory = {}) {
         if (auto made = make(shape, memory)) *this = std::move(*made);
     }
-    Tensor(std::initializer_list<std::size_t> shape, memory_ref memory = {}) : Tensor(extents(shape), memory) {}
     Tensor(std::size_t rows, std::size_t cols, memory_ref memory = {}) : Tensor(extents{rows, cols}, memory) {}
 
     static result<Tensor> make(extents const& shape, memory_ref memory = {}) {

@@ -1,9 +1,9 @@
 // Products of float weights in their storage type: y = x * transposed(w), w of float, float16 or bfloat16.
 //     dense_kernel_name<float16>(isa::avx2) == "matmul_f16_f32_avx2"       (kernel_list.hpp)
 //     dense_matmul<float16>(isa, x, w, y, concurrency, run, memory)        chooses between the two forms of dense.inl
-// Rows of y are the same for every number of threads. Workspace (dense_workspace): M * K floats, and for each thread
-// 24 * K with AVX-512, else at most 4 * 24 * (384 + M), where M is at least the lanes of a vector and N large enough to
-// copy x for; without memory for it, the form for few rows does the work.
+// Rows of y are the same for every number of threads. Workspace (dense_workspace), M and K padded: M * K floats, and for
+// each thread 24 * K and a tile, or where K is cut at most 4 * 24 * (384 + M); none where M is less than the lanes of a
+// vector or N too small to copy x for. Without memory for it, the form for few rows does the work.
 #pragma once
 
 #include <quanto/core/memory.hpp>
@@ -44,7 +44,7 @@ dense_functions<W> dense_functions_of(isa target) noexcept {
 
 // K in blocks of about the same length, and the floats that are copied and summed: x once, the rest by each task.
 struct dense_workspace {
-    static constexpr std::size_t longest_whole = 1024, fewest_panels = 4;  // beyond both, K is cut
+    static constexpr std::size_t longest_whole = 1024, fewest_panels = 4;  // K is cut beyond one and from the other on
 
     dense_blocks blocks;
     std::size_t panels, of_task;

@@ -375,7 +375,7 @@ inline void multiply_tile(float const* panel, std::size_t width, float const* st
             rows_of_tile<tile_rows, 2>(panel, strip, lines, r, tile, adds);
 }
 
-// y(m0 .., n0 ..) of what is in y, from tile[columns][width].
+// y(m0 + m, n0 + n) = tile[n][m], n < columns, m < width, as far as y goes.
 inline void store_tile(float const* tile, std::size_t width, std::size_t columns, matrix_view<float> y, std::size_t m0,
                        std::size_t n0) noexcept {
     for (std::size_t part = 0; part != width; part += lanes, m0 += lanes)

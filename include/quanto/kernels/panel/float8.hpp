@@ -1,6 +1,7 @@
 // Products of float8 panels for AVX2 and AVX-512: multiply_float8<Q>(isa, operands, split), with x of float or bfloat16.
 //     |error of y[m][n]| <= (K + 4) * 2^-24 * sum_k |x[m][k]| * |code * scale| + sum_k lost * ((|code| + 1) * scale + 1)
-// before the activation; lost: 2^-149 of the largest |x[m][k]|, of bfloat16 2^-125.
+// before the activation; lost: 2^-149 of the largest |x[m][k]|, of bfloat16 2^-125. Results below normal numbers are
+// rounded to multiples of 2^-149, too.
 #pragma once
 
 #include <cstddef>

@@ -66,10 +66,11 @@ struct float8_map {
 
     public:
         QUANTO_INLINE vi of(vf x, float8_map const& m) noexcept {
-            vi const u = bits(x * m.factor), magnitude = u & 0x7fff'ffff, r = magnitude + ((1 << (drop - 1)) + near<Q>);
+            vi const u = bits(x * m.factor), magnitude = u & 0x7fff'ffff,
+                     r = lesser(magnitude, vi{} + ((F::finite_codes - 1) << drop)) + ((1 << (drop - 1)) + near<Q>);
             nearest_ = lesser(nearest_, r & below);
             largest_ = greater(largest_, magnitude);
-            vi const code = lesser(r >> drop, vi{} + (F::finite_codes - 1)), all = code | ((u >> 24) & 0x80);
+            vi const code = r >> drop, all = code | ((u >> 24) & 0x80);
             return F::has_negative_zero ? all : where(code == 0, code, all);
         }
         QUANTO_INLINE bool are_sure() const noexcept {
