@@ -2,6 +2,7 @@
 #pragma once
 
 #include <quanto/kernels/convolution/picture.hpp>
+#include <quanto/kernels/matmul/simd.hpp>
 #include <quanto/kernels/panel/avx2.hpp>
 
 #if QUANTO_TARGETS_X86
@@ -51,27 +52,6 @@ inline void sum_channels(padded_picture const& p, std::byte const* padded, std::
     }
 }
 
-// 8 x 8 floats, rows to columns.
-QUANTO_INLINE void transpose_floats(__m256 (&r)[8]) noexcept {
-    __m256 b[8];
-    QUANTO_UNROLL
-    for (int i = 0; i != 8; i += 4) {
-        __m256d const a0 = _mm256_castps_pd(_mm256_unpacklo_ps(r[i], r[i + 1]));
-        __m256d const a1 = _mm256_castps_pd(_mm256_unpackhi_ps(r[i], r[i + 1]));
-        __m256d const a2 = _mm256_castps_pd(_mm256_unpacklo_ps(r[i + 2], r[i + 3]));
-        __m256d const a3 = _mm256_castps_pd(_mm256_unpackhi_ps(r[i + 2], r[i + 3]));
-        b[i] = _mm256_castpd_ps(_mm256_unpacklo_pd(a0, a2));
-        b[i + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a0, a2));
-        b[i + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(a1, a3));
-        b[i + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(a1, a3));
-    }
-    QUANTO_UNROLL
-    for (int j = 0; j != 4; ++j) {
-        r[j] = _mm256_permute2f128_ps(b[j], b[4 + j], 0x20);
-        r[4 + j] = _mm256_permute2f128_ps(b[j], b[4 + j], 0x31);
-    }
-}
-
 // As avx512vnni's code_scale: codes of v / scale, as words.
 struct code_scale {
     __m256 scale, inverse;
@@ -108,11 +88,11 @@ public:
     QUANTO_INLINE void store(std::int32_t const (*sums)[16], std::size_t m) const noexcept {
         for (std::size_t h = 0; h != 2; ++h)
             for (std::size_t begin = 0; begin < m; begin += 8) {
-                __m256 r[8];
+                avx2::vf r[8];
                 QUANTO_UNROLL
                 for (std::size_t i = 0; i != 8; ++i)
-                    r[i] = begin + i < m ? value(sums[begin + i], h) : _mm256_setzero_ps();
-                transpose_floats(r);
+                    r[i] = (avx2::vf)(begin + i < m ? value(sums[begin + i], h) : _mm256_setzero_ps());
+                avx2::transpose(r);
                 QUANTO_UNROLL
                 for (std::size_t o = 0; o != 8; ++o)
                     if (8 * h + o < out_.outputs)

@@ -57,7 +57,7 @@ struct dense_workspace {
         blocks.k = whole ? blocks.padded : ceil_div(lines, ceil_div(blocks.padded, f.longest_block)) * f.line;
         blocks.strips = whole ? 1 : f.most_strips;
         panels = count * f.panel_cols * blocks.padded;
-        of_task = blocks.strips * (f.strip_rows * blocks.k + (blocks.k == blocks.padded ? 1 : count) * f.tile_floats);
+        of_task = blocks.strips * (f.strip_rows * blocks.k + (blocks.is_one() ? 1 : count) * f.tile_floats);
     }
     std::size_t bytes(std::size_t tasks) const noexcept { return (panels + tasks * of_task) * sizeof(float); }
 };

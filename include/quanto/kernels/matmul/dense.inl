@@ -400,7 +400,6 @@ void multiply_strips(float const* panels, matrix_view<W const> w, row_range rows
                      matrix_view<float> y, float* workspace) noexcept {
     std::size_t const strip_floats = strip_rows * blocks.k, panel_count = ceil_div(y.rows, panel_cols);
     float* const tiles = workspace + blocks.strips * strip_floats;
-    bool const in_one = blocks.k == blocks.padded;
     for (std::size_t n0 = rows.begin, n1; n0 < rows.end; n0 = n1) {
         n1 = rows.end - n0 < blocks.strips * strip_rows ? rows.end : n0 + blocks.strips * strip_rows;
         for (std::size_t k = 0, count; k != blocks.padded; k += count) {
@@ -412,7 +411,7 @@ void multiply_strips(float const* panels, matrix_view<W const> w, row_range rows
             for (std::size_t i = 0; i != panel_count; ++i) {
                 std::size_t const width = panel_width(y.rows, i);
                 float const* const panel = panels + panel_begin(y.rows, i, k, count);
-                float* tile = tiles + (in_one ? 0 : i * blocks.strips * tile_floats);
+                float* tile = tiles + (blocks.is_one() ? 0 : i * blocks.strips * tile_floats);
                 for (std::size_t n = n0, s = 0; n < n1; n += strip_rows, ++s, tile += tile_floats) {
                     std::size_t const columns = n1 - n < strip_rows ? n1 - n : strip_rows;
                     multiply_tile(panel, width, workspace + s * strip_floats, lines, columns, tile, k != 0);

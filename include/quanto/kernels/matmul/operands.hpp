@@ -73,6 +73,7 @@ struct int8_product {
 struct dense_blocks {
     std::size_t padded, k, strips;
 
+    bool is_one() const noexcept { return k == padded; }
     // Columns of the block that begins with one.
     std::size_t from(std::size_t column) const noexcept { return padded - column < k ? padded - column : k; }
 };

@@ -17,6 +17,9 @@ QUANTO_INTRINSICS_BEGIN
 
 namespace quanto::inline v0::detail {
 
+// Rows that a tile of `rows` has room for: they are packed four at a time.
+constexpr std::size_t stride_of_tile(std::size_t rows) noexcept { return rows < 4 ? 4 : rows; }
+
 QUANTO_TARGET_BEGIN(QUANTO_AVX2)
 #define QUANTO_KERNEL_BYTES 32
 namespace avx2 {
@@ -121,7 +124,7 @@ result<success> multiply_float8(isa target, panel_operands<T> const& o, Split co
     std::size_t const padded = words * ((w.groups() - 1) * w.lines(w.group) + w.lines(w.size_of_group(w.groups() - 1)));
     // x goes through the workspace in rounds of tiles that fit a cache, as even as they can be.
     std::size_t const tiles = few ? 1 : ceil_div(rows, f.most_rows),
-                      in_tile = few ? rows : f.rows_of_tile(ceil_div(rows, tiles)), room = in_tile < 4 ? 4 : in_tile,
+                      in_tile = few ? rows : f.rows_of_tile(ceil_div(rows, tiles)), room = stride_of_tile(in_tile),
                       tile_floats = room * (padded + 1);
     std::size_t const fitting = f.round_bytes / (tile_floats * sizeof(float)), whole = fitting == 0 ? 1 : fitting,
                       round = tiles < whole ? tiles : whole;
@@ -184,7 +187,7 @@ result<success> multiply_float8(isa target, panel_operands<T> const& o, Split co
                             std::size_t const tile = f.rows_of_tile(valid_rows(t));
                             (decodes ? f.kernel_of_decoded : f.kernel_of)(tile)(
                                 w.scale_type, header, codes, piece,
-                                x + t * room * padded + done * words * (tile < 4 ? 4 : tile), of);
+                                x + t * room * padded + done * words * stride_of_tile(tile), of);
                         });
                     }
                 each([&](std::size_t panel, std::size_t t, auto* of) {

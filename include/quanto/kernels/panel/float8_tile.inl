@@ -15,8 +15,6 @@ constexpr std::size_t rows_of_tile(std::size_t m) noexcept {
     std::size_t const rounded = m <= 2 ? m : ceil_div(m, 4) * 4;
     return rounded < most_rows ? rounded : most_rows;
 }
-// Rows that it has room for: they are packed four at a time.
-constexpr std::size_t stride_of_tile(std::size_t R) noexcept { return R < 4 ? 4 : R; }
 
 // Rows m0 .. m0 + valid of x as a tile; what it has room for beyond them repeats the last one.
 template <class Step>
