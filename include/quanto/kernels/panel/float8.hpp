@@ -75,11 +75,12 @@ struct float8_functions {
     tile (*kernel_of_decoded)(std::size_t) noexcept = nullptr;
 };
 
-#define QUANTO_FLOAT8_TILES(i, step, round)                                                                            \
-    i::most_rows, std::size_t{round} << 10, &i::rows_of_tile<i::step>, &i::pack_tile<i::step>, &i::kernel_of<i::step>, \
-        &i::finish_tile<T>
-#define QUANTO_FLOAT8_DOTS(i) \
-    4, &i::pack_dot_row<Q>, { &i::float8_dot<Q, 1>, &i::float8_dot<Q, 2>, &i::float8_dot<Q, 3>, &i::float8_dot<Q, 4> }
+#define QUANTO_FLOAT8_TILES(i, step, round)                                                                        \
+    .most_rows = i::most_rows, .round_bytes = std::size_t{round} << 10, .rows_of_tile = &i::rows_of_tile<i::step>, \
+    .pack_tile = &i::pack_tile<i::step>, .kernel_of = &i::kernel_of<i::step>, .finish_tile = &i::finish_tile<T>
+#define QUANTO_FLOAT8_DOTS(i)                           \
+    .few_rows = 4, .pack_dot_row = &i::pack_dot_row<Q>, \
+    .dots = {&i::float8_dot<Q, 1>, &i::float8_dot<Q, 2>, &i::float8_dot<Q, 3>, &i::float8_dot<Q, 4>}
 template <QType Q, class T>
 float8_functions<T> float8_functions_of([[maybe_unused]] isa target) noexcept {
     if constexpr (std::is_same_v<T, bfloat16>)
@@ -87,8 +88,8 @@ float8_functions<T> float8_functions_of([[maybe_unused]] isa target) noexcept {
     else if (target == isa::avx512)
         return {QUANTO_FLOAT8_TILES(avx512, f32_step<Q>, 512), QUANTO_FLOAT8_DOTS(avx512)};
     else
-        return {QUANTO_FLOAT8_TILES(avx2, f32_step<Q>, 1536), QUANTO_FLOAT8_DOTS(avx2), &avx2::decode_lines<Q>,
-                &avx2::kernel_of<avx2::decoded_step<Q>>};
+        return {QUANTO_FLOAT8_TILES(avx2, f32_step<Q>, 1536), QUANTO_FLOAT8_DOTS(avx2),
+                .decode = &avx2::decode_lines<Q>, .kernel_of_decoded = &avx2::kernel_of<avx2::decoded_step<Q>>};
 }
 #undef QUANTO_FLOAT8_DOTS
 #undef QUANTO_FLOAT8_TILES
@@ -158,42 +159,34 @@ result<success> multiply_float8(isa target, panel_operands<T> const& o, Split co
         // Products of panels with tiles, number panel * count + t. One tile: a range of panels is one stream of memory.
         // More: all tiles meet a piece of a panel while the cache has it.
         bool const decodes = f.decode != nullptr && count >= least_decoded;
+        auto const kernel_of = decodes ? f.kernel_of_decoded : f.kernel_of;
         std::size_t const at_once = count == 1 ? 1 : totals_at_once / in_tile;
         split(panel_count * count, here * w.rows * cols, [&](std::size_t begin, std::size_t end) {
             alignas(64) float totals[totals_at_once][panel_layout::panel_rows];
             alignas(64) std::byte decoded[decoded_lines * panel_layout::line_bytes * sizeof(float)];
             for (std::size_t next = 0; begin != end; begin = next) {
                 next = end - begin < at_once ? end : begin + at_once;
-                auto const each = [&](auto const& visit) {
-                    std::size_t panel = begin / count, t = begin % count;
-                    for (std::size_t i = 0; i != next - begin; ++i) {
-                        visit(panel, t, totals + i * in_tile);
-                        if (++t == count) t = 0, ++panel;
-                    }
-                };
                 __builtin_memset(totals, 0, (next - begin) * in_tile * sizeof totals[0]);
                 std::size_t done = 0;  // lines
                 for (std::size_t g = 0; g != w.groups(); ++g)
                     for (std::size_t line = 0, lines = w.lines(w.size_of_group(g)), piece; line != lines;
                          line += piece, done += piece) {
                         piece = decodes && lines - line > decoded_lines ? decoded_lines : lines - line;
-                        each([&](std::size_t panel, std::size_t t, auto* of) {
+                        for (std::size_t i = begin; i != next; ++i) {
+                            std::size_t const panel = i / count, t = i % count, tile = f.rows_of_tile(valid_rows(t));
                             std::byte const* const header = o.w.group(panel * panel_layout::panel_rows, g);
-                            std::byte const* codes = header + w.header_bytes() + line * panel_layout::line_bytes;
-                            if (decodes) {
-                                if (t == 0 || of == totals) f.decode(codes, piece, decoded);
-                                codes = decoded;
-                            }
-                            std::size_t const tile = f.rows_of_tile(valid_rows(t));
-                            (decodes ? f.kernel_of_decoded : f.kernel_of)(tile)(
-                                w.scale_type, header, codes, piece,
-                                x + t * room * padded + done * words * stride_of_tile(tile), of);
-                        });
+                            std::byte const* const codes = header + w.header_bytes() + line * panel_layout::line_bytes;
+                            if (decodes && (i == begin || t == 0)) f.decode(codes, piece, decoded);
+                            kernel_of(tile)(w.scale_type, header, decodes ? decoded : codes, piece,
+                                            x + t * room * padded + done * words * stride_of_tile(tile),
+                                            totals + (i - begin) * in_tile);
+                        }
                     }
-                each([&](std::size_t panel, std::size_t t, auto* of) {
-                    f.finish_tile(o, of, factors + t * in_tile, m0 + t * in_tile, valid_rows(t),
-                                  panel * panel_layout::panel_rows);
-                });
+                for (std::size_t i = begin; i != next; ++i) {
+                    std::size_t const panel = i / count, t = i % count;
+                    f.finish_tile(o, totals + (i - begin) * in_tile, factors + t * in_tile, m0 + t * in_tile,
+                                  valid_rows(t), panel * panel_layout::panel_rows);
+                }
             }
         });
         multiply_rest_by_definition<Q>(o, factors, m0, here, split);
