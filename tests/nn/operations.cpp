@@ -90,6 +90,18 @@ TEST_CASE("moving operations keep codes and scales, also those of rows that stay
     CHECK(nn::index(x, std::vector<std::size_t>{}).shape() == extents{0, 3, 4});
 }
 
+TEST_CASE("what has a scale per row is joined as float, also with itself and alone") {
+    auto const rows = by_rows({2, 3});
+    auto const all = nn::eq(rows, rows);
+    REQUIRE(all);
+    for (bool same : *all) CHECK(same);
+    CHECK(agrees([](auto const& v) { return nn::cat({v}, 0); }, rows));
+    CHECK(agrees([](auto const& v) { return nn::stack({v}); }, rows));
+    CHECK(agrees([&](auto const& v) { return nn::where(*all, v, v); }, rows));
+    CHECK(explain(op::cat, {&rows}).reason == "operands have a scale per row");
+    CHECK(explain(op::relu, {&rows}).taken == nn::form::ordered);
+}
+
 TEST_CASE("numbers scale codes only where that keeps them exact") {
     for (auto const& x : {int8({2, 3}, 0.01f), by_rows({2, 3}), int8({2, 3}, 0.0f)}) {
         CHECK((x * -2.0f).is_quantized());

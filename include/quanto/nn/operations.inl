@@ -6,11 +6,11 @@ namespace quanto::inline v0::nn {
 namespace detail {
 inline std::string_view obstacle_between(form wanted, std::initializer_list<Activation const*> operands) noexcept {
     Activation const& first = **operands.begin();
-    bool const many = wanted == form::joined || wanted == form::ordered;
+    bool const one_scale = wanted == form::joined || (wanted == form::ordered && operands.size() > 1);
     for (auto const* const x : operands) {
         if (!x->is_quantized()) return "an operand is float";
         if (x->type() != first.type()) return "operands of two types";
-        if (!many || x == &first) continue;
+        if (!one_scale) continue;
         if (x->has_row_scales() || first.has_row_scales()) return "operands have a scale per row";
         if (x->scale() != first.scale()) return "operands of two scales";
     }
