@@ -2,12 +2,16 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include <quanto/core/memory.hpp>
 
 #if defined(__unix__)
 #include <sys/mman.h>
 #endif
+
+// What new memory from the heap is filled with in test programs, word by word: as floats, signaling NaN.
+extern std::uint32_t new_memory_pattern;
 
 struct counted_memory {
     std::size_t calls = 0, live = 0;  // allocations in all, and those that were not given back

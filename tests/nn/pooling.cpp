@@ -117,6 +117,9 @@ TEST_CASE("a pool that does not fit is an error that says why") {
     auto const message = [](nn::Activation const& y) { return std::string(y.error().message()); };
     auto const x = values({2, 3, 7, 9});
     CHECK(message(nn::max_pool2d(values({5}), 2)) == "max_pool2d: the input has shape (5)");
+    auto const nothing = values({2, 0, 3});
+    CHECK(message(nn::max_pool2d(nothing, 2, {.padding = 1})) == "max_pool2d: the input has shape (2, 0, 3)");
+    CHECK(message(nn::adaptive_avg_pool2d(nothing, 1)) == "adaptive_avg_pool2d: the input has shape (2, 0, 3)");
     CHECK(message(nn::max_pool2d(x, 8)).starts_with("max_pool2d: a window of 8 x 8"));
     CHECK(message(nn::max_pool2d(x, 2, {.padding = 2})) == "max_pool2d: the padding is more than half of the kernel");
     CHECK(nn::max_pool2d(x, 0).error().code() == errc::invalid_argument);

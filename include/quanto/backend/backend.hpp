@@ -1,7 +1,8 @@
 // A Backend multiplies. x (M, K), w (N, K) quantized along axis::first with any group, y (M, N):
 //     b.matmul(x, w, y)            y[m][n] = sum_k x[m][k] * w[n][k]         w of every qtype, or float
 //     b.matmul(x8, x_scale, w, y)  y[m][n] = float(sum_k x8[m][k] * code[n][k]) * (x_scale * scale[n])
-// The members trust their operands; the free function checks them and also takes tensors:
+// y holds anything before, and is written whole. The members trust their operands; the free function checks them and
+// also takes tensors:
 //     matmul(b, x, w, y)           result<success>
 // A PreparingBackend also multiplies with panels, the layout of kernels/panel/layout.hpp, with an epilogue; those
 // members check their operands themselves:

@@ -77,7 +77,7 @@ inline result<storage> read_file(std::FILE* file, text const& path) {
     long const end = std::ftell(file);
     if (end < 0 || std::fseek(file, 0, SEEK_SET) != 0) return system_error(path, "cannot seek");
     if (end == 0) return error(errc::malformed, tail(path), ": the file is empty");
-    auto bytes = storage::allocate(static_cast<std::size_t>(end));
+    auto bytes = storage::allocate_for_overwrite(static_cast<std::size_t>(end));
     if (!bytes) return bytes.error().within(tail(path));
     if (std::fread(bytes->mutable_data(), 1, bytes->size(), file) != bytes->size())
         return system_error(path, "cannot read");

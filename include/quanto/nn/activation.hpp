@@ -67,7 +67,7 @@ public:
     result<Tensor<float>> value() const& {
         if (error_) return *error_;
         if (!type_) return owned(Tensor<float>::borrow(values_.view()), where().memory);
-        auto out = Tensor<float>::make(shape(), where().memory);
+        auto out = Tensor<float>::make_for_overwrite(shape(), where().memory);
         if (out) dequantize_into(out->data());
         return out;
     }
@@ -133,7 +133,7 @@ public:
         if (error_) return std::move(*this);
         scale_ = f(scale_);
         if (!has_row_scales()) return std::move(*this);
-        auto scales = Tensor<float>::make(row_scales_.shape(), where().memory);
+        auto scales = Tensor<float>::make_for_overwrite(row_scales_.shape(), where().memory);
         if (!scales) return scales.error();
         for (std::size_t r = 0; r != scales->size(); ++r) (*scales)[r] = f(std::as_const(row_scales_)[r]);
         row_scales_ = std::move(*scales);

@@ -8,7 +8,7 @@ namespace quanto::inline v0::nn {
 QUANTO_BODY bool has_values(any_tensor const& x) noexcept { return x.bytes().size() >= x.size() * size_of(x.type()); }
 
 QUANTO_BODY result<any_tensor> converted(Tensor<float> const& x, dtype type, memory_ref memory) {
-    auto bytes = storage::allocate(x.size() * size_of(type), memory);
+    auto bytes = storage::allocate_for_overwrite(x.size() * size_of(type), memory);
     if (!bytes) return bytes.error();
     if (type == dtype::f32)
         std::copy_n(x.bytes().data(), bytes->size(), bytes->mutable_data());
@@ -36,7 +36,7 @@ QUANTO_BODY result<FloatView> FloatView::of(any_tensor const& x, memory_ref memo
         v.view_ = {reinterpret_cast<float const*>(x.bytes().data()), x.shape()};
         return v;
     }
-    auto copy = Tensor<float>::make(x.shape(), memory);
+    auto copy = Tensor<float>::make_for_overwrite(x.shape(), memory);
     if (!copy) return copy.error();
     for (std::size_t i = 0; i != x.size(); ++i) (*copy)[i] = x[i];
     v.copy_ = std::move(*copy);

@@ -17,7 +17,7 @@ result<Tensor<bool>> compared(Activation const& a, Activation const& b, F holds)
         error e = append(error(errc::shape_mismatch, "compare: shapes "), a.shape());
         return append(e.append(" and "), b.shape());
     }
-    auto out = Tensor<bool>::make(a.shape(), leading(a, b).where().memory);
+    auto out = Tensor<bool>::make_for_overwrite(a.shape(), leading(a, b).where().memory);
     if (!out) return out;
     bool* const y = out->data();
     if (explain(operations::compare, {&a, &b})) {
@@ -34,7 +34,7 @@ result<Tensor<bool>> compared(Activation const& a, Activation const& b, F holds)
 
 template <class T, class B>
 result<Tensor<T>> chosen(Tensor<bool> const& mask, Tensor<T> const& a, B const& b, memory_ref memory) {
-    auto out = Tensor<T>::make(a.shape(), memory);
+    auto out = Tensor<T>::make_for_overwrite(a.shape(), memory);
     if (out)
         for (std::size_t i = 0; i != a.size(); ++i) (*out)[i] = mask[i] ? a[i] : b(i);
     return out;

@@ -41,7 +41,7 @@ struct convolution : convolution_parts {
 
         auto const where = x.where();
         if (auto codes = convolved_codes(x, layout, where)) return std::move(*codes);
-        auto y = Tensor<float>::make(output_shape(x, layout.out), where.memory);
+        auto y = Tensor<float>::make_for_overwrite(output_shape(x, layout.out), where.memory);
         if (!y) return y.error().within(name);
         if (y->size() != 0)
             if (auto done = compute(x, layout, *y, where); !done) return done.error().within(name);
@@ -115,7 +115,7 @@ private:
         if (!b) return b.error().within(name);
         // Sums are finite or too large; with such a bias they may be NaN, an error that float values have to show.
         if (bias && !vectorized(where.backend.target()).all_finite(b->view().data(), outputs())) return std::nullopt;
-        auto codes = Tensor<std::uint8_t>::make(output_shape(x, layout.out), where.memory);
+        auto codes = Tensor<std::uint8_t>::make_for_overwrite(output_shape(x, layout.out), where.memory);
         if (!codes) return codes.error().within(name);
         auto operands =
             directly(x, layout, *prepared, {nullptr, bias ? b->view().data() : nullptr, where.memory, images(x)});
@@ -208,9 +208,9 @@ private:
         std::size_t const total = to.images * area;
         std::size_t const fitting = std::clamp<std::size_t>(tile_bytes / (k * sizeof(T)), 16, 512) / 8 * 8;
         std::size_t const rows = std::min(total, fitting);
-        auto patches = Tensor<T>::make({rows, k}, to.memory);
+        auto patches = Tensor<T>::make_for_overwrite({rows, k}, to.memory);
         if (!patches) return patches.error();
-        auto products = Tensor<float>::make({rows, n}, to.memory);
+        auto products = Tensor<float>::make_for_overwrite({rows, n}, to.memory);
         if (!products) return products.error();
         for (std::size_t group = 0; group != groups; ++group)
             for (std::size_t first = 0; first < total; first += rows) {
@@ -249,6 +249,7 @@ private:
     result<success> convolve_planes(float const* x, patch_layout const& layout, float const* w,
                                     destination const& to) const {
         for_each_plane(x, layout, to, [&](float const* plane, std::size_t o, float* y) {
+            std::fill(y, y + layout.out.area(), 0.0f);
             convolve_plane(taps, layout.in, layout.out, plane, w + o * layout.size(), y);
             float const b = to.bias_of(o);
             for (std::size_t p = 0; p != layout.out.area(); ++p) y[p] += b;
@@ -257,7 +258,7 @@ private:
     }
     result<success> convolve_planes(std::int8_t const* x, patch_layout const& layout, float x_scale,
                                     qtensor_view<qint8> const& w, destination const& to) const {
-        auto sums = Tensor<std::int32_t>::make({layout.out.area()}, to.memory);
+        auto sums = Tensor<std::int32_t>::make_for_overwrite({layout.out.area()}, to.memory);
         if (!sums) return sums.error();
         auto const* const codes = reinterpret_cast<std::int8_t const*>(w.codes);
         for_each_plane(x, layout, to, [&](std::int8_t const* plane, std::size_t o, float* y) {

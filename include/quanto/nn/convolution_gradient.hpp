@@ -71,8 +71,10 @@ private:
         std::size_t const k = layout.size(), n = outputs() / groups;
         std::size_t const total = dy.size() / outputs();
         std::size_t const rows = math::min(total, math::min(math::max(tile_size / k, 64), 512) / 8 * 8);
-        auto patches = Tensor<float>::make({k, rows}, where.memory), to_add = Tensor<float>::make({n, k}, where.memory);
-        auto upper = Tensor<float>::make({n, rows}, where.memory), lower = Tensor<float>::make({rows, n}, where.memory);
+        auto patches = Tensor<float>::make_for_overwrite({k, rows}, where.memory),
+             to_add = Tensor<float>::make_for_overwrite({n, k}, where.memory);
+        auto upper = Tensor<float>::make_for_overwrite({n, rows}, where.memory),
+             lower = Tensor<float>::make_for_overwrite({rows, n}, where.memory);
         for (auto const* made : {&patches, &to_add, &upper, &lower})
             if (!*made) return made->error();
         for (std::size_t group = 0; group != groups; ++group)

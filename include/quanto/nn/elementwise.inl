@@ -60,7 +60,7 @@ Activation combined(operation const& o, Activation const& a, Activation const& b
     Activation const& lead = leading(a, b);
     auto const u = a.floats(), v = b.floats();
     if (!u || !v) return (u ? v : u).error().within(o.name);
-    auto out = Tensor<float>::make(a.shape(), lead.where().memory);
+    auto out = Tensor<float>::make_for_overwrite(a.shape(), lead.where().memory);
     if (!out) return out.error().within(o.name);
     float const *const p = std::as_const(*u).data(), *const q = std::as_const(*v).data();
     float* const r = out->data();
@@ -71,7 +71,7 @@ Activation combined(operation const& o, Activation const& a, Activation const& b
         auto const at = a.floats(), bt = b.floats();
         if (!at || !bt) return (at ? bt : at).error();
         auto const chain = [&](auto const& slope) {
-            auto dx = Tensor<float>::make(dy.shape(), leading(a, b).where().memory);
+            auto dx = Tensor<float>::make_for_overwrite(dy.shape(), leading(a, b).where().memory);
             if (dx)
                 for (std::size_t i = 0; i != dy.size(); ++i)
                     (*dx)[i] = std::as_const(dy)[i] * slope(std::as_const(*at)[i], std::as_const(*bt)[i]);

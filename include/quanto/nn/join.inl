@@ -47,7 +47,7 @@ inline Activation joined(operation const& o, std::span<Activation const> parts, 
     auto const memory = lead->where().memory;
     std::optional<Activation> y;
     if (explain_all(o, parts)) {
-        auto codes = Tensor<std::uint8_t>::make(shape, memory);
+        auto codes = Tensor<std::uint8_t>::make_for_overwrite(shape, memory);
         if (!codes) return codes.error().within(o.name);
         fill([&](std::size_t p) { return parts[p].codes().data(); }, codes->data());
         y.emplace(*first.type(), std::move(*codes), first.scale(), lead->where_pointer());
@@ -58,7 +58,7 @@ inline Activation joined(operation const& o, std::span<Activation const> parts, 
         else
             for (auto const& part : parts) part.source().read_by();
     } else {
-        auto values = Tensor<float>::make(shape, memory);
+        auto values = Tensor<float>::make_for_overwrite(shape, memory);
         if (!values) return values.error().within(o.name);
         std::vector<Tensor<float>> floats;
         for (auto const& part : parts) {
@@ -86,7 +86,7 @@ inline Activation joined(operation const& o, std::span<Activation const> parts, 
             for (auto const& t : targets) line += t.shape[d] * inner;
             for (auto const& t : targets) {
                 std::size_t const run = t.shape[d] * inner;
-                auto dx = Tensor<float>::make(t.shape, memory);
+                auto dx = Tensor<float>::make_for_overwrite(t.shape, memory);
                 if (dx && run != 0)
                     for (std::size_t i = 0; i != outer; ++i)
                         std::memcpy(dx->data() + i * run, dy.data() + i * line + begin, run * sizeof(float));

@@ -1,6 +1,7 @@
 // The bodies of linear.hpp.
 #pragma once
 
+#include <algorithm>
 #include <utility>
 
 #include <quanto/nn/gradient.hpp>
@@ -21,13 +22,13 @@ QUANTO_BODY Activation Linear::operator()(Activation const& given) const {
     if (!b) return b.error().within("Linear");
     std::span<float const> const bias_values(b->view().data(), bias ? out_features() : 0);
     if (auto const scale = scale_of_codes(x, bias_values, where)) {
-        auto codes = Tensor<std::uint8_t>::make(shape, where.memory);
+        auto codes = Tensor<std::uint8_t>::make_for_overwrite(shape, where.memory);
         if (!codes) return codes.error().within("Linear");
         output_matrix const y(*activation.type, codes->data(), codes->rows(), codes->cols(), *scale);
         if (auto done = multiply(x, bias_values, y, where); !done) return done.error().within("Linear");
         return Activation(*activation.type, std::move(*codes), *scale, x.where_pointer());
     }
-    auto y = Tensor<float>::make(shape, where.memory);
+    auto y = Tensor<float>::make_for_overwrite(shape, where.memory);
     if (!y) return y.error().within("Linear");
     if (auto done = multiply(x, bias_values, *y, where); !done) return done.error().within("Linear");
     Activation out = like(x, std::move(*y));
@@ -86,10 +87,11 @@ QUANTO_BODY result<success> Linear::multiply(Activation const& x, std::span<floa
     matrix_view<float> const values = y.as<float>();
     bool const by_codes = x.size() != 0 && multiplies_codes(x, where);
     options.bias = {};
-    auto const done = x.size() == 0 ? result<success>(success{})
-                      : by_codes    ? codes_product(x, values, where, options)
-                                    : float_product(x, values, where, options);
-    if (!done) return done;
+    if (x.size() == 0)
+        std::fill_n(values.data, y.rows * y.cols, 0.0f);
+    else if (auto done = by_codes ? codes_product(x, values, where, options) : float_product(x, values, where, options);
+             !done)
+        return done;
     for (std::size_t m = 0; m != y.rows; ++m) {
         float* const row = values.row(m);
         if (by_codes && x.has_row_scales())

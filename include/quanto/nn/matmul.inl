@@ -41,7 +41,7 @@ inline result<Tensor<float>> multiplied(context const& where, batch_product p) {
     extents shape = p.counts;
     shape.push_back(p.m());
     shape.push_back(p.n());
-    auto y = Tensor<float>::make(shape, where.memory);
+    auto y = Tensor<float>::make_for_overwrite(shape, where.memory);
     if (!y || y->size() == 0) return y;
     p.y = matrices<void>(matrix_view<float>(y->data(), p.m(), p.n()), shape, p.counts);
     if (auto done = where.backend.matmul(p, where.memory); !done) return done.error();

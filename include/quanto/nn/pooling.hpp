@@ -23,7 +23,8 @@ struct avg_pool_options {
     bool count_padding = true;
 };
 
-// Errors: the input's; a window that does not fit, or that is padded by more than half of the kernel.
+// Errors: the input's; a picture without elements; a window that does not fit, or that is padded by more than half of
+// the kernel.
 Activation max_pool2d(Activation const& x, size_2d kernel, max_pool_options const& o = {});
 
 // Errors: as max_pool2d.

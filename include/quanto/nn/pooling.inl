@@ -23,12 +23,13 @@ struct pooled_shape {
 template <class F>
 result<pooled_shape> pool_shape(std::string_view name, Activation const& x, F const& outputs) {
     std::size_t const rank = x.shape().rank();
-    if (rank < 2) return append(error(errc::shape_mismatch, name, ": the input has shape "), x.shape());
+    if (rank < 2 || x.shape()[rank - 2] == 0 || x.shape()[rank - 1] == 0)
+        return append(error(errc::shape_mismatch, name, ": the input has shape "), x.shape());
     pooled_shape p{{x.shape()[rank - 2], x.shape()[rank - 1]}, {}, x.shape(), 0};
     auto const out = outputs(p.in);
     if (!out) return out.error().within(name);
     p.out = *out;
-    p.planes = p.in.area() == 0 ? 0 : x.size() / p.in.area();
+    p.planes = x.size() / p.in.area();
     p.shape[rank - 2] = p.out.height;
     p.shape[rank - 1] = p.out.width;
     return p;
@@ -73,7 +74,7 @@ struct average_range {
 };
 template <class Rows, class Columns>
 Activation average(Activation const& x, pooled_shape const& p, Rows const& rows, Columns const& columns) {
-    auto y = Tensor<float>::make(p.shape, x.where().memory);
+    auto y = Tensor<float>::make_for_overwrite(p.shape, x.where().memory);
     if (!y) return y.error();
     auto const values = x.floats();
     if (!values) return values.error();
@@ -153,12 +154,12 @@ QUANTO_BODY Activation max_pool2d(Activation const& x, size_2d kernel, max_pool_
                 x.has_row_scales()                     ? detail::rows_taken_apart
                 : x.is_quantized() && x.scale() < 0.0f ? std::string_view("a negative scale turns the order round")
                                                        : std::string_view())) {
-        auto codes = Tensor<std::uint8_t>::make(p->shape, x.where().memory);
+        auto codes = Tensor<std::uint8_t>::make_for_overwrite(p->shape, x.where().memory);
         if (!codes) return codes.error();
         pool(x.int8_codes(), reinterpret_cast<std::int8_t*>(codes->data()));
         return detail::recorded_max_pool(x, x.with(std::move(*codes)), w, *p);
     }
-    auto y = Tensor<float>::make(p->shape, x.where().memory);
+    auto y = Tensor<float>::make_for_overwrite(p->shape, x.where().memory);
     if (!y) return y.error();
     auto const values = x.floats();
     if (!values) return values.error();
@@ -185,7 +186,7 @@ QUANTO_BODY Activation avg_pool2d(Activation const& x, size_2d kernel, avg_pool_
 QUANTO_BODY Activation adaptive_avg_pool2d(Activation const& x, size_2d out) {
     if (!x) return x;
     auto const p = detail::pool_shape("adaptive_avg_pool2d", x, [&](size_2d in) -> result<size_2d> {
-        if (in.area() != 0 && out.area() != 0) return out;
+        if (out.area() != 0) return out;
         return error(errc::shape_mismatch, "from ", in.height, " x ", in.width, " to ", out.height, " x ", out.width);
     });
     if (!p) return p.error();

@@ -2,6 +2,7 @@
 // values themselves. On the way back gradients pass rounding as if it were not there (straight_through.hpp).
 #pragma once
 
+#include <algorithm>
 #include <utility>
 
 #include <quanto/kernels/vectorized.hpp>
@@ -35,17 +36,19 @@ inline Activation straight_through(Activation const& x, Activation codes, void c
 
 // quantize_activation of values.
 inline Activation under_scale(Activation const& x, any_qtype type, float scale, void const* learned = nullptr) {
-    auto codes = Tensor<std::uint8_t>::make(x.shape(), x.where().memory);
+    auto codes = Tensor<std::uint8_t>::make_for_overwrite(x.shape(), x.where().memory);
     if (!codes) return codes.error();
     float const* const values = x.values().data();
     vectorized const by(x.where().backend.target());
     bool good = true;
-    if (scale > 0.0f)
+    if (scale > 0.0f) {
         type.visit([&]<class Q>(Q) {
             if constexpr (ActivationQType<Q>) good = by.encode<Q>(values, x.size(), scale, codes->data());
         });
-    else
+    } else {
         good = by.all_finite(values, x.size());
+        std::fill_n(codes->data(), codes->size(), std::uint8_t{0});
+    }
     if (!good)
         for (std::size_t i = 0; i != x.size(); ++i)
             if (is_nan(values[i])) return error(errc::not_finite, "quantization: the value at index ", i, " is NaN");
@@ -81,8 +84,8 @@ inline Activation quantize_dynamic(Activation const& x, any_qtype type, activati
     }
 
     std::size_t const rows = x.values().rows(), cols = x.values().cols();
-    auto codes = Tensor<std::uint8_t>::make(x.shape(), x.where().memory);
-    auto scales = Tensor<float>::make({rows}, x.where().memory);
+    auto codes = Tensor<std::uint8_t>::make_for_overwrite(x.shape(), x.where().memory);
+    auto scales = Tensor<float>::make_for_overwrite({rows}, x.where().memory);
     if (!codes) return codes.error();
     if (!scales) return scales.error();
     for (std::size_t r = 0; r != rows; ++r) {
@@ -94,6 +97,8 @@ inline Activation quantize_dynamic(Activation const& x, any_qtype type, activati
             type.visit([&]<class Q>(Q) {
                 if constexpr (ActivationQType<Q>) by.encode<Q>(row, cols, scale, codes->data() + r * cols);
             });
+        else
+            std::fill_n(codes->data() + r * cols, cols, std::uint8_t{0});
     }
     return Activation(type, std::move(*codes), std::move(*scales), x.where_pointer()).at(x.node());  // none is clamped
 }

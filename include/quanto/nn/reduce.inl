@@ -25,7 +25,7 @@ struct reduction {
     // out[o, i] = f(pointer to the first of n elements, `inner` apart)
     template <class T, class F>
     result<Tensor<T>> run(float const* x, memory_ref memory, F const& f) const {
-        auto out = Tensor<T>::make(shape, memory);
+        auto out = Tensor<T>::make_for_overwrite(shape, memory);
         if (out)
             for (std::size_t o = 0, k = 0; o != outer; ++o)
                 for (std::size_t i = 0; i != inner; ++i) (*out)[k++] = f(x + o * n * inner + i);
@@ -53,7 +53,7 @@ Activation summed(operation const& o, Activation const& x, std::ptrdiff_t d, F f
     if (x.node() == nullptr) return y;
     return recorded(std::move(y), [r, scale, shape = x.shape(), to = x.node(), memory = x.where().memory](
                                       Tape& tape, Tensor<float> const& dy) {
-        auto dx = Tensor<float>::make(shape, memory);
+        auto dx = Tensor<float>::make_for_overwrite(shape, memory);
         if (dx)
             for (std::size_t k = 0; k != dx->size(); ++k)
                 (*dx)[k] = dy[k / (r.n * r.inner) * r.inner + k % r.inner] * static_cast<float>(scale);
@@ -90,7 +90,7 @@ QUANTO_BODY Activation amax(Activation const& x, std::ptrdiff_t d) {
     auto const best = argmax(x, d);
     if (!best) return best.error();
     detail::reduction const r(x.shape(), *dimension("amax", d, x.shape()));
-    auto out = Tensor<float>::make(r.shape, x.where().memory);
+    auto out = Tensor<float>::make_for_overwrite(r.shape, x.where().memory);
     if (!out) return out.error();
     auto const source = [r](std::size_t k, std::size_t j) { return (k / r.inner * r.n + j) * r.inner + k % r.inner; };
     for (std::size_t k = 0; k != out->size(); ++k) (*out)[k] = x[source(k, (*best)[k])];

@@ -65,7 +65,7 @@ struct picked {
 // The result that a map describes, and the way back: every element is added to where it came from.
 template <class Map, class T>
 result<Tensor<T>> gathered(Map const& map, Tensor<T> const& source, memory_ref memory) {
-    auto out = Tensor<T>::make(map.shape, memory);
+    auto out = Tensor<T>::make_for_overwrite(map.shape, memory);
     if (!out || out->size() == 0) return out;
     T* const y = out->data();
     T const* const x = source.data();

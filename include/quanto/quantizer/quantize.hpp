@@ -83,7 +83,7 @@ constexpr decltype(auto) for_zero_points(O const& optimizer, quantizer_options c
 // Who does the work of quantize() and dequantize(). This is the definition; vectorized (kernels/vectorized.hpp) gives
 // the same bytes sooner.
 struct quantizer_definition {
-    // Scales, shifts (zero points as floats) and codes of all groups, the codes into zeroed bytes.
+    // Scales, shifts (zero points as floats) and codes of all groups. Before, shifts are 0, and codes anything.
     // Errors: not_finite, invalid_argument.
     template <QType Q, FloatStorage S, class O>
     static result<success> encode(grouped_values<S> x, O const& optimizer, bool integer_zero_point, float* scale,
@@ -101,8 +101,9 @@ struct quantizer_definition {
             if (!detail::is_usable(scale[g], shift[g]))
                 return error(errc::invalid_argument, "the range of group ", g, " has no finite scale in ",
                              name(x.type()));
-        detail::encode_groups<Q>(x, {x.layout.code_rows(), x.layout.code_cols()}, scale, shift, integer_zero_point,
-                                 codes);
+        planar_packing<Q::bits> const packing{x.layout.code_rows(), x.layout.code_cols()};
+        for (std::size_t i = 0; i != packing.bytes(); ++i) codes[i] = 0;
+        detail::encode_groups<Q>(x, packing, scale, shift, integer_zero_point, codes);
         return success{};
     }
 
@@ -133,9 +134,9 @@ result<QTensor<Q, Axis, Group>> quantize(tensor_view<S const> x, O const& optimi
                                                                                         : sizeof(S);
     planar_packing<Q::bits> const packing{parts.layout.code_rows(), parts.layout.code_cols()};
 
-    auto codes = storage::allocate(packing.bytes(), options.memory);
-    auto scale = storage::allocate(groups * sizeof(S), options.memory);
-    auto shift = storage::allocate(groups * shift_size, options.memory);
+    auto codes = storage::allocate_for_overwrite(packing.bytes(), options.memory);
+    auto scale = storage::allocate_for_overwrite(groups * sizeof(S), options.memory);
+    auto shift = storage::allocate_for_overwrite(groups * shift_size, options.memory);
     auto chosen = storage::allocate(2 * groups * sizeof(float), options.memory);
     for (auto const* s : {&codes, &scale, &shift, &chosen})
         if (!*s) return s->error();

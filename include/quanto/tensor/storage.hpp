@@ -33,13 +33,18 @@ public:
 
     // `size` zero bytes, aligned to 64.
     static result<storage> allocate(std::size_t size, memory_ref memory = {}) {
+        auto s = allocate_for_overwrite(size, memory);
+        if (s && size != 0) std::memset(s->data_, 0, size);
+        return s;
+    }
+    // The same without the zeros, for who writes every byte before one is read.
+    static result<storage> allocate_for_overwrite(std::size_t size, memory_ref memory = {}) {
         storage s;
         s.memory_ = memory;
         s.kind_ = kind::owned;
         if (size == 0) return s;
         auto* p = static_cast<std::byte*>(memory.allocate(size, alignment));
         if (p == nullptr) return error(errc::out_of_memory, "no memory for ", size, " bytes");
-        std::memset(p, 0, size);
         s.data_ = p;
         s.size_ = size;
         return s;

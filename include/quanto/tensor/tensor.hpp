@@ -28,10 +28,16 @@ public:
     Tensor(std::size_t rows, std::size_t cols, memory_ref memory = {}) : Tensor(extents{rows, cols}, memory) {}
 
     static result<Tensor> make(extents const& shape, memory_ref memory = {}) {
+        auto t = make_for_overwrite(shape, memory);
+        if (t && t->size() != 0) std::memset(static_cast<void*>(t->data()), 0, t->storage_.size());
+        return t;
+    }
+    // The same without the zeros, for who writes every element before one is read.
+    static result<Tensor> make_for_overwrite(extents const& shape, memory_ref memory = {}) {
         std::size_t count = 0, bytes = 0;
         if (!shape.checked_numel(count) || !checked_multiply(count, sizeof(T), bytes))
             return error(errc::out_of_memory, "a shape with more elements than fit in memory");
-        auto s = storage::allocate(bytes, memory);
+        auto s = storage::allocate_for_overwrite(bytes, memory);
         if (!s) return s.error();
         return Tensor(shape, std::move(*s));
     }
@@ -91,7 +97,7 @@ template <class T>
 result<Tensor<T>> owned(Tensor<T> x, memory_ref memory = {}) {
     if (x.bytes().size() < x.size() * sizeof(T)) return error(errc::out_of_memory, "no memory for a copy of a tensor");
     if (x.bytes().is_owned()) return x;
-    auto copy = Tensor<T>::make(x.shape(), memory);
+    auto copy = Tensor<T>::make_for_overwrite(x.shape(), memory);
     if (copy && x.size() != 0) std::memcpy(copy->data(), std::as_const(x).data(), x.size() * sizeof(T));
     return copy;
 }

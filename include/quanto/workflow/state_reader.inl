@@ -109,7 +109,7 @@ QUANTO_BODY result<std::optional<any_tensor>> state_reader::part(std::string con
 
 QUANTO_BODY result<std::optional<any_tensor>> state_reader::aligned(any_tensor x) {
     if (nn::is_aligned(x)) return std::optional(std::move(x));
-    auto copy = storage::allocate(x.bytes().size());
+    auto copy = storage::allocate_for_overwrite(x.bytes().size());
     if (!copy) return copy.error();
     std::memcpy(copy->mutable_data(), x.bytes().data(), x.bytes().size());
     return std::optional(any_tensor(x.type(), x.shape(), std::move(*copy)));

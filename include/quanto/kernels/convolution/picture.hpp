@@ -59,7 +59,7 @@ result<success> convolve_pictures(picture_functions const& f, int8_convolution c
     padded_picture const p(l);
     auto padded = storage::allocate(p.codes() * f.code_bytes, c.memory);
     if (!padded) return padded.error();
-    auto sums = storage::allocate((p.pixels() + l.out.area()) * sizeof(std::int32_t), c.memory);
+    auto sums = storage::allocate_for_overwrite((p.pixels() + l.out.area()) * sizeof(std::int32_t), c.memory);
     if (!sums) return sums.error();
     std::byte* const picture = padded->mutable_data();
     auto* const pixel_sums = reinterpret_cast<std::int32_t*>(sums->mutable_data());
