@@ -1,6 +1,8 @@
 // The products and convolutions of cpu_backend, with all kernels behind them.
 #pragma once
 
+#include <cstring>
+
 #include <quanto/kernels/convolution/avx2.hpp>
 #include <quanto/kernels/convolution/avx512vnni.hpp>
 #include <quanto/kernels/convolution/dense.hpp>
@@ -59,7 +61,11 @@ struct cpu_backend::products {
         if (auto const& r = p.options.residual; r.data != nullptr && (r.rows != p.y.rows || r.cols != p.y.cols))
             return error(errc::shape_mismatch, "matmul: a residual of ", r.rows, " x ", r.cols, " for a result of ",
                          p.y.rows, " x ", p.y.cols);
-        QUANTO_ASSERT(p.y.data == nullptr || p.y.data != p.options.residual.data, "y overlaps the residual");
+        if (auto const& r = p.options.residual; r.data != nullptr && r.data == p.y.data && r.rows * r.cols != 0)
+            return multiply_in_place(p);
+        return multiply_apart(p);
+    }
+    result<success> multiply_apart(detail::panel_product const& p) const noexcept {
         panel_kernel const kernel = choose_panel_kernel(choice, p.w, input_of(p.x.type, p.options.accuracy)).kernel;
         return detail::multiply_panels(kernel, target, p, [&](std::size_t n, std::size_t work, auto const& f) {
             // Below some microseconds of work another thread is no help; four ranges per thread even out their speeds.
@@ -67,6 +73,26 @@ struct cpu_backend::products {
             std::size_t const tasks = n < wanted ? n : wanted;
             run(tasks, tasks > 1, [&](std::size_t i) { f(n * i / tasks, n * (i + 1) / tasks); });
         });
+    }
+    // Kernels may write a row of y twice: the residual is copied before, some rows at a time.
+    result<success> multiply_in_place(detail::panel_product const& p) const noexcept {
+        constexpr std::size_t round_bytes = std::size_t{4} << 20, whole_tiles = 48;
+        auto const& r = p.options.residual;
+        QUANTO_ASSERT(r.stride == p.y.stride && size_of(r.type) == size_of(p.y.type), "y overlaps the residual");
+        std::size_t const row = r.cols * size_of(r.type), fitting = round_bytes / row / whole_tiles * whole_tiles,
+                          most = fitting < whole_tiles ? whole_tiles : fitting, round = r.rows < most ? r.rows : most;
+        detail::workspace copy(round * row, p.options.memory);
+        if (copy.data() == nullptr)
+            return error(errc::out_of_memory, "matmul: no memory for a workspace of ", round * row, " bytes");
+        for (std::size_t first = 0; first < r.rows; first += round) {
+            detail::panel_product part = p.slice(first, r.rows - first < round ? r.rows - first : round);
+            input_matrix& residual = part.options.residual;
+            for (std::size_t m = 0; m != residual.rows; ++m) std::memcpy(copy.data() + m * row, residual.at(m, 0), row);
+            residual.data = copy.data();
+            residual.stride = residual.cols;
+            if (auto done = multiply_apart(part); !done) return done;
+        }
+        return success{};
     }
     result<bool> convolve(float_convolution const& c) const noexcept {
         if (!c.layout.pads_little() || c.layout.size() == 0) return false;

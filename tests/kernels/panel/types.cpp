@@ -179,6 +179,30 @@ TEST_CASE("a residual of every element type is added in float") {
         });
 }
 
+TEST_CASE("y may be its own residual, also where rows follow the definition and where they are many") {
+    auto const check = [&]<class T>(cpu_backend const& backend, panels const& packed, Tensor<float> const& x, T) {
+        matrix_of<T> residual(x.rows(), packed.rows(), 0.01f, 9), y(residual), apart(x.rows(), packed.rows(), 0.01f);
+        REQUIRE(
+            backend.matmul(x, packed, apart.template view<void>(), {.residual = residual.template view<void const>()}));
+        REQUIRE(backend.matmul(x, packed, y.template view<void>(), {.residual = y.template view<void const>()}));
+        CHECK(std::memcmp(y.elements.data(), apart.elements.data(), y.elements.size() * sizeof(T)) == 0);
+    };
+    for (std::string_view const cap : caps)
+        for (case_of const c : {case_of{1, 20, 64, 0}, {9, 39, 70, 32}, {20, 12, 64, 0}})
+            any_qtype::for_each([&]<QType Q>(Q) {
+                cpu_backend const backend({.force_isa = cap});
+                auto const packed = *backend.prepare(any_qtensor(weight<Q>(c)));
+                auto x = testing::test_values(c.m, c.k, 5);
+                for (bool ordinary : {true, false}) {
+                    for_each_element([&]<class T>(T t) { check(backend, packed, x, t); });
+                    if (ordinary) x[c.k - 1] = bit_cast<float>(0x7f80'0000u), x[(c.m - 1) * c.k] = 3e38f;
+                }
+            });
+    case_of const many{60000, 20, 8, 0};
+    auto const packed = *panels::pack(any_qtensor(weight<qint4>(many)));
+    check(cpu_backend(), packed, testing::test_values(many.m, many.k, 5), 0.0f);
+}
+
 TEST_CASE("values that codes and small floats cannot hold saturate, become infinite or stay NaN") {
     // w is the identity: y = x.
     std::size_t const n = 24;
