@@ -47,8 +47,11 @@ TEST_CASE("a tensor is zeros in row-major order, and its copy another tensor") {
     auto const c = std::move(b).reshaped({3, 2});
     CHECK(c.shape() == extents{3, 2});
     CHECK(c[5] == 2.0f);
-    Tensor<float> const rank3(extents{2, 3, 4});
+    Tensor<float> const rank3(extents{2, 3, 4}), same({2, 3, 4}), two({96, 128}), one({a.size()});
     CHECK((rank3.rows() == 6 && rank3.cols() == 4));
+    CHECK(same.shape() == rank3.shape());
+    CHECK(two.shape() == extents{96, 128});
+    CHECK(one.shape() == extents{6});
 }
 
 TEST_CASE("a tensor without memory, or of too many elements, is empty or an error") {

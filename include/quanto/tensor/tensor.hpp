@@ -25,6 +25,13 @@ public:
     explicit Tensor(extents const& shape, memory_ref memory = {}) {
         if (auto made = make(shape, memory)) *this = std::move(*made);
     }
+    // Tensor<float>({96, 128}): braces are sizes.
+    template <std::size_t Rank>
+    explicit Tensor(std::size_t const (&sizes)[Rank], memory_ref memory = {}) {
+        extents shape;
+        for (std::size_t n : sizes) shape.push_back(n);
+        *this = Tensor(shape, memory);
+    }
     Tensor(std::size_t rows, std::size_t cols, memory_ref memory = {}) : Tensor(extents{rows, cols}, memory) {}
 
     static result<Tensor> make(extents const& shape, memory_ref memory = {}) {
