@@ -155,23 +155,36 @@ __attribute__((noinline)) void dot_tile(float const* x, std::size_t x_stride, W 
     }
 }
 
-// Up to four rows of x at a time. From a cache, several rows of w share what x loads. From memory, they are read one
-// after the other, plainly and in steps of 48 floats: whatever else was measured (two rows, parts of rows, steps of 64
-// floats, fetching x or w ahead) keeps processors from prefetching well.
+// Up to four rows of x at a time. From a cache, several rows of w share what x loads. From memory, AVX-512 reads them
+// one after the other, plainly and in steps of 48 floats: whatever else was measured on Zen 4 (two rows, parts of rows,
+// steps of 64 floats, fetching x or w ahead) keeps it from prefetching well. Processors of AVX2 alone prefetch several
+// streams at once, if each goes on in order: one row of x meets a row from each quarter of w. (Rows beside each other
+// are such streams only where they are long: with 1152 bytes, Zen 3 takes twice the time.)
 template <std::size_t M, std::size_t U, class W>
 inline void dot_rows(matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y, row_range rows,
                      std::size_t m) noexcept {
-    constexpr std::size_t together = lanes == 16 ? 4 : 2,  // their sums fill the registers
-        in_turn = M != 1        ? U
-                  : lanes == 16 ? 3
-                                : 6;
-    bool const from_memory = M <= 2 && w.rows * w.cols * sizeof(W) > (std::size_t{1} << 20);
     std::size_t n = rows.begin;
     auto const tiles = [&](std::size_t r, auto const& tile) {
         for (; rows.end - n >= r; n += r) tile(x.row(m), x.stride, w.row(n), w.stride, x.cols, y.row(m) + n, y.stride);
     };
-    if (from_memory) return tiles(1, dot_tile<1, M, in_turn, W>);
-    tiles(together, dot_tile<together, M, U, W>);
+    if constexpr (M == 1 && lanes == 8) {
+        constexpr std::size_t streams = 4;
+        std::size_t const apart = (rows.end - n) / streams;
+        for (std::size_t const end = n + apart; n != end; ++n) {
+            float sums[streams];
+            dot_tile<streams, 1, 1, W>(x.row(m), 0, w.row(n), apart * w.stride, x.cols, sums, 0);
+            for (std::size_t i = 0; i != streams; ++i) y(m, n + i * apart) = sums[i];
+        }
+        n += (streams - 1) * apart;
+    } else {
+        constexpr std::size_t together = lanes == 16 ? 4 : 2,  // their sums fill the registers
+            in_turn = M != 1        ? U
+                      : lanes == 16 ? 3
+                                    : 6;
+        bool const from_memory = M <= 2 && w.rows * w.cols * sizeof(W) > (std::size_t{1} << 20);
+        if (from_memory) return tiles(1, dot_tile<1, M, in_turn, W>);
+        tiles(together, dot_tile<together, M, U, W>);
+    }
     tiles(1, dot_tile<1, M, U, W>);
 }
 
