@@ -9,13 +9,13 @@
 namespace quanto::inline v0::nn::detail {
 
 QUANTO_BODY result<Tensor<float>> transposed(matrix_view<float const> x, memory_ref memory) {
-    auto t = Tensor<float>::make_for_overwrite({x.cols, x.rows}, memory);
+    auto t = Tensor<float>::make({x.cols, x.rows}, memory);
     if (t) transpose(x, matrix_view<float>(t->data(), x.cols, x.rows));
     return t;
 }
 
 QUANTO_BODY result<Tensor<float>> values_of(Weight const& w, memory_ref memory) {
-    auto values = Tensor<float>::make_for_overwrite(w.shape(), memory);
+    auto values = Tensor<float>::make(w.shape(), memory);
     if (!values) return values;
     if (w.quantized() != nullptr || w.prepared() != nullptr) {
         auto const q = w.portable(memory);
@@ -43,7 +43,7 @@ QUANTO_BODY result<Tensor<float>> input_gradient(Tape& tape, matrix_view<float c
     Tensor<float> own;
     auto const wt = transposed_weight(tape, w, own, where.memory);
     if (!wt) return wt.error();
-    auto dx = Tensor<float>::make_for_overwrite(shape, where.memory);
+    auto dx = Tensor<float>::make(shape, where.memory);
     if (dx) where.backend.matmul(dy, *wt, matrix_view<float>(dx->data(), dy.rows, wt->rows));
     return dx;
 }
@@ -52,7 +52,7 @@ QUANTO_BODY result<Tensor<float>> weight_gradient(matrix_view<float const> dy, m
                                                   extents const& shape, context const& where) {
     auto const dyt = transposed(dy, where.memory), xt = transposed(x, where.memory);
     if (!dyt || !xt) return dyt ? xt : dyt;
-    auto dw = Tensor<float>::make_for_overwrite(shape, where.memory);
+    auto dw = Tensor<float>::make(shape, where.memory);
     if (dw) where.backend.matmul(*dyt, *xt, matrix_view<float>(dw->data(), dy.cols, x.cols));
     return dw;
 }
