@@ -38,6 +38,14 @@ inline constexpr std::size_t steps = Fields == 1 ? 2 : Fields;
 template <std::size_t Fields>
 inline constexpr std::size_t depth = Fields == 2 ? 4 : 10;
 
+// Panels that one row of x is multiplied with at once, where registers hold the sums of two: Zen 3 reads two streams of
+// memory faster than one. (Of 2 bits, it takes longer.) ahead: bytes that are fetched before, as the hardware's own
+// fetching lags.
+template <std::size_t Fields, std::size_t D, std::size_t M>
+inline constexpr std::size_t streams = M == 1 && (Fields * D) <= 2 ? 2 : 1;
+template <std::size_t P>
+inline constexpr std::size_t ahead = P == 1 ? 3072 : 1024;
+
 // Bits of a word that are codes which meet dword 0 of x.
 template <std::size_t Fields>
 struct field_mask {
@@ -79,53 +87,62 @@ QUANTO_INLINE void dot(__m256i (&sum)[2], __m256i const (&u)[2], four_digits con
             : "x"(u[0]), "x"(u[1]), "m"(*p));
 }
 
-// sum[r] = (First) or += the codes of a line * digits of row r: int16 sums, or int32 of 8 bits.
-template <std::size_t Fields, std::size_t R, bool First>
-QUANTO_INLINE void dot_line(__m256i (&sum)[R][2], std::byte const*& w, std::byte const*& x) noexcept {
-    _mm_prefetch(reinterpret_cast<char const*>(w + 3072), _MM_HINT_T0);  // the hardware's own lags behind
+// sum[p][r] = (First) or += the codes of a line of panel p * digits of row r: int16 sums, or int32 of 8 bits. `apart`:
+// bytes from panel to panel.
+template <std::size_t Fields, std::size_t R, std::size_t P, bool First>
+QUANTO_INLINE void dot_line(__m256i (&sum)[P][R][2], std::byte const*& w, std::size_t apart,
+                            std::byte const*& x) noexcept {
     auto const* mask = reinterpret_cast<__m256i const*>(mask_of_fields<Fields>.words);
     auto const* digits = reinterpret_cast<four_digits const*>(x);
     QUANTO_UNROLL
-    for (std::size_t f = 0; f != steps<Fields>; ++f) {
-        // What the compiler does not know to be the same it reads again, from the cache, where registers run out.
-        if constexpr (R >= 4) asm volatile("" : "+r"(w), "+r"(mask));
-        auto const* const line = reinterpret_cast<__m256i const*>(w);
-        __m256i const u[2] = {field<Fields>(_mm256_load_si256(line), f, mask),
-                              field<Fields>(_mm256_load_si256(line + 1), f, mask)};
-        if (f == 0) {
-            QUANTO_UNROLL
-            for (std::size_t r = 0; r != R; ++r) dot<Fields, First>(sum[r], u, digits + r);
-        } else {
-            QUANTO_UNROLL
-            for (std::size_t r = 0; r != R; ++r) dot<Fields, false>(sum[r], u, digits + f * R + r);
+    for (std::size_t p = 0; p != P; ++p) {
+        _mm_prefetch(reinterpret_cast<char const*>(w + p * apart + ahead<P>), _MM_HINT_T0);
+        QUANTO_UNROLL
+        for (std::size_t f = 0; f != steps<Fields>; ++f) {
+            // What the compiler does not know to be the same it reads again, from the cache, where registers run out.
+            if constexpr (R >= 4) asm volatile("" : "+r"(w), "+r"(mask));
+            auto const* const line = reinterpret_cast<__m256i const*>(w + p * apart);
+            __m256i const u[2] = {field<Fields>(_mm256_load_si256(line), f, mask),
+                                  field<Fields>(_mm256_load_si256(line + 1), f, mask)};
+            if (f == 0) {
+                QUANTO_UNROLL
+                for (std::size_t r = 0; r != R; ++r) dot<Fields, First>(sum[p][r], u, digits + r);
+            } else {
+                QUANTO_UNROLL
+                for (std::size_t r = 0; r != R; ++r) dot<Fields, false>(sum[p][r], u, digits + f * R + r);
+            }
         }
     }
     w += panel_layout::line_bytes;
     x += 4 * steps<Fields> * R;
 }
 
-// sum[r] += the codes of lines * digits of row r, in a loop as short as it is here.
-template <std::size_t Fields, std::size_t R>
-QUANTO_INLINE void dot_lines(__m256i (&sum)[R][2], std::byte const*& w, std::byte const*& x,
+// sum[p][r] += the codes of lines * digits of row r, in a loop as short as it is here.
+template <std::size_t Fields, std::size_t R, std::size_t P>
+QUANTO_INLINE void dot_lines(__m256i (&sum)[P][R][2], std::byte const*& w, std::size_t apart, std::byte const*& x,
                              std::size_t lines) noexcept {
-    _Pragma("GCC unroll 1") for (; lines != 0; --lines) dot_line<Fields, R, false>(sum, w, x);
+    _Pragma("GCC unroll 1") for (; lines != 0; --lines) dot_line<Fields, R, P, false>(sum, w, apart, x);
 }
 
-template <std::size_t Fields, std::size_t R>
-QUANTO_INLINE void dot_block(__m256i (&sum)[R][2], std::byte const*& w, std::byte const*& x,
+template <std::size_t Fields, std::size_t R, std::size_t P>
+QUANTO_INLINE void dot_block(__m256i (&sum)[P][R][2], std::byte const*& w, std::size_t apart, std::byte const*& x,
                              std::size_t lines) noexcept {
-    if constexpr (Fields == 1) return dot_lines<Fields, R>(sum, w, x, lines);
+    if constexpr (Fields == 1) return dot_lines<Fields, R, P>(sum, w, apart, x, lines);
     while (lines != 0) {
         std::size_t const take = lines < depth<Fields> ? lines : depth<Fields>;
         lines -= take;
-        __m256i part[R][2];
-        dot_line<Fields, R, true>(part, w, x);
-        dot_lines<Fields, R>(part, w, x, take - 1);
+        __m256i part[P][R][2];
+        dot_line<Fields, R, P, true>(part, w, apart, x);
+        dot_lines<Fields, R, P>(part, w, apart, x, take - 1);
         QUANTO_UNROLL
-        for (std::size_t r = 0; r != R; ++r) {
+        for (std::size_t p = 0; p != P; ++p) {
             QUANTO_UNROLL
-            for (std::size_t h = 0; h != 2; ++h)
-                sum[r][h] = _mm256_add_epi32(sum[r][h], _mm256_madd_epi16(part[r][h], _mm256_set1_epi16(1)));
+            for (std::size_t r = 0; r != R; ++r) {
+                QUANTO_UNROLL
+                for (std::size_t h = 0; h != 2; ++h)
+                    sum[p][r][h] =
+                        _mm256_add_epi32(sum[p][r][h], _mm256_madd_epi16(part[p][r][h], _mm256_set1_epi16(1)));
+            }
         }
     }
 }
@@ -136,25 +153,25 @@ __attribute__((noinline)) inline void finish(tile_product const& p, float (*tota
     p.finish(totals, m0, valid, panel);
 }
 
-// Tile x (M rows, of which `valid` have a y, from row m0 on) times panels.
-template <std::size_t Fields, std::size_t D, std::size_t M>
-void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0, std::size_t valid,
-                   panel_range range) noexcept {
+// Tile x (M rows, of which `valid` have a y, from row m0 on) times P streams of `count` panels, from `first` on.
+template <std::size_t Fields, std::size_t D, std::size_t M, std::size_t P>
+QUANTO_INLINE void multiply_streams(tile_product const& p, std::byte const* tile, std::size_t m0, std::size_t valid,
+                                    std::size_t first, std::size_t count) noexcept {
     constexpr std::size_t R = M * D;
-    std::size_t const words = p.x.words_per_block(M);
+    std::size_t const words = p.x.words_per_block(M), apart = count * p.panel_bytes;
     auto const* const blocks = reinterpret_cast<float const*>(tile + p.x.digit_bytes(M));
     float const* const row_scale = blocks + p.x.blocks() * words;
-    for (std::size_t panel = range.begin; panel != range.end; ++panel) {
+    for (std::size_t panel = first; panel != first + count; ++panel) {
         std::byte const *w = p.w + panel * p.panel_bytes, *x = tile;
         float const* block = blocks;
-        alignas(32) float total[M][16];
+        alignas(32) float total[P][M][16];
         QUANTO_UNROLL
-        for (std::size_t m = 0; m != M; ++m) {
-            _mm256_store_ps(total[m], _mm256_setzero_ps());
-            _mm256_store_ps(total[m] + 8, _mm256_setzero_ps());
+        for (std::size_t m = 0; m != P * M; ++m) {
+            _mm256_store_ps(total[m / M][m % M], _mm256_setzero_ps());
+            _mm256_store_ps(total[m / M][m % M] + 8, _mm256_setzero_ps());
         }
         for (std::size_t g = 0; g != p.x.groups; ++g) {
-            std::byte const* const header = w;
+            std::byte const* const headers = w;
             w += p.header_bytes;
             std::size_t left = g + 1 == p.x.groups ? p.x.last_lines : p.x.group_lines;
             while (left != 0) {
@@ -163,15 +180,18 @@ void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0,
                 float const* const s = block;  // D > 1
                 float const* const of_codes = block + (D == 1 ? 0 : M);
                 block += words;
-                __m256i sum[R][2];
+                __m256i sums[P][R][2];
                 QUANTO_UNROLL
-                for (std::size_t r = 0; r != R; ++r)
-                    sum[r][0] = sum[r][1] = Fields == 1
-                                                ? _mm256_set1_epi32(reinterpret_cast<four_digits const*>(of_codes)[r])
-                                                : _mm256_setzero_si256();
-                dot_block<Fields, R>(sum, w, x, lines);
+                for (std::size_t r = 0; r != P * R; ++r)
+                    sums[r / R][r % R][0] = sums[r / R][r % R][1] =
+                        Fields == 1 ? _mm256_set1_epi32(reinterpret_cast<four_digits const*>(of_codes)[r % R])
+                                    : _mm256_setzero_si256();
+                dot_block<Fields, R, P>(sums, w, apart, x, lines);
                 QUANTO_UNROLL
-                for (std::size_t h = 0; h != 2; ++h) {
+                for (std::size_t i = 0; i != 2 * P; ++i) {
+                    std::size_t const h = i % 2;
+                    auto const& sum = sums[i / 2];
+                    std::byte const* const header = headers + i / 2 * apart;
                     __m256 const scale = load_scales(p.scale_type, header, h);
                     __m256 shift = _mm256_setzero_ps();
                     if constexpr (Fields != 1) {
@@ -180,7 +200,8 @@ void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0,
                     }
                     QUANTO_UNROLL
                     for (std::size_t m = 0; m != M; ++m) {
-                        __m256 t = _mm256_load_ps(total[m] + 8 * h);
+                        float* const to = total[i / 2][m] + 8 * h;
+                        __m256 t = _mm256_load_ps(to);
                         if constexpr (D == 1) {
                             __m256 const a = _mm256_cvtepi32_ps(sum[m][h]);
                             if constexpr (Fields == 1) {
@@ -200,19 +221,29 @@ void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0,
                             t = _mm256_fmadd_ps(_mm256_mul_ps(a, _mm256_set1_ps(s[m])), scale, t);
                             if constexpr (Fields != 1) t = _mm256_fnmadd_ps(shift, _mm256_set1_ps(of_codes[m]), t);
                         }
-                        _mm256_store_ps(total[m] + 8 * h, t);
+                        _mm256_store_ps(to, t);
                     }
                 }
             }
         }
         if constexpr (D == 1 && Fields != 1)
-            for (std::size_t m = 0; m != M; ++m)
+            for (std::size_t m = 0; m != P * M; ++m)
                 for (std::size_t i = 0; i != 16; i += 8) {
-                    __m256 const t = _mm256_mul_ps(_mm256_load_ps(total[m] + i), _mm256_set1_ps(row_scale[m]));
-                    _mm256_store_ps(total[m] + i, rounded(t));
+                    float* const to = total[m / M][m % M] + i;
+                    __m256 const t = _mm256_mul_ps(_mm256_load_ps(to), _mm256_set1_ps(row_scale[m % M]));
+                    _mm256_store_ps(to, rounded(t));
                 }
-        finish(p, total, m0, valid, panel);
+        for (std::size_t i = 0; i != P; ++i) finish(p, total[i], m0, valid, panel + i * count);
     }
+}
+
+template <std::size_t Fields, std::size_t D, std::size_t M>
+void multiply_tile(tile_product const& p, std::byte const* tile, std::size_t m0, std::size_t valid,
+                   panel_range range) noexcept {
+    constexpr std::size_t P = streams<Fields, D, M>;
+    std::size_t const count = (range.end - range.begin) / P, rest = range.end - range.begin - count * P;
+    multiply_streams<Fields, D, M, P>(p, tile, m0, valid, range.begin, count);
+    if constexpr (P != 1) multiply_streams<Fields, D, M, 1>(p, tile, m0, valid, range.end - rest, rest);
 }
 
 // The rows of the tile that takes `m` rows, and its kernel: 12 of 16 registers are sums.
