@@ -31,7 +31,7 @@ skip() { echo "SKIP: $*"; }
 # ---- what has to be installed ----------------------------------------------------------------------------------------
 
 packages="g++ cmake ninja-build catch2 libxsimd-dev libeigen3-dev nlohmann-json3-dev pkgconf"
-case "$presets" in *clang*) packages="$packages clang" ;; esac
+case "$presets" in *clang* | *cross*) packages="$packages clang" ;; esac
 
 # install_packages PACKAGE ...
 install_packages() {
