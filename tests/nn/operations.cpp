@@ -88,6 +88,7 @@ TEST_CASE("moving operations keep codes and scales, also those of rows that stay
     CHECK(nn::unbind(x, 0)[1].shape() == extents{3, 4});
     CHECK(nn::slice(x, 0, 1, 1).size() == 0);
     CHECK(nn::index(x, std::vector<std::size_t>{}).shape() == extents{0, 3, 4});
+    CHECK(nn::slice(by_rows({2, 3}), 1, 0, 0).shape() == extents{2, 0});
 }
 
 TEST_CASE("what has a scale per row is joined as float, also with itself and alone") {

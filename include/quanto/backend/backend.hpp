@@ -1,8 +1,7 @@
 // A Backend multiplies. x (M, K), w (N, K) quantized along axis::first with any group, y (M, N):
 //     b.matmul(x, w, y)            y[m][n] = sum_k x[m][k] * w[n][k]         w of every qtype, or float
 //     b.matmul(x8, x_scale, w, y)  y[m][n] = float(sum_k x8[m][k] * code[n][k]) * (x_scale * scale[n])
-// y holds anything before, and is written whole. The members trust their operands; the free function checks them and
-// also takes tensors:
+// The members trust their operands; the free function checks them and also takes tensors:
 //     matmul(b, x, w, y)           result<success>
 // A PreparingBackend also multiplies with panels, the layout of kernels/panel/layout.hpp, with an epilogue; those
 // members check their operands themselves:
@@ -14,6 +13,8 @@
 //     b.matmul(batch, workspace)   b.explain_matmul(batch)
 // An ExplainingBackend says which kernel it uses, and why:
 //     b.explain_matmul(M, w)   b.explain_matmul(M, panels, input)        kernel_choice
+// In all of them, and where convolutions are a backend's, y holds anything before and is written whole, also where
+// there is nothing to sum.
 #pragma once
 
 #include <concepts>

@@ -64,9 +64,10 @@ public:
     result<panels> prepare(any_qtensor const& w, memory_ref memory = {}) const noexcept {
         return panels::pack(w, memory);
     }
-    // y = activation(x * w^T + bias) + residual, x and y of any element type. y may be its own residual, of the same
-    // stride. Precondition: else y overlaps neither x nor the residual nor the bias. Errors: shape_mismatch,
-    // out_of_memory (for the workspace, options.memory; a copy of w that got none).
+    // y = activation(x * w^T + bias) + residual, x and y of any element type. Precondition: y does not overlap x or the
+    // bias, nor a residual other than itself (same stride, elements of the same size), of which some rows are copied
+    // first (4 MiB, or 48 rows). Errors: shape_mismatch, out_of_memory (for the workspace, options.memory; a copy of w
+    // that got none); y then holds anything, also where it is the residual.
     result<success> matmul(input_matrix x, panels const& w, output_matrix y,
                            product_options const& options = {}) const noexcept;
     // True: it is done; false: there is no kernel for it. Errors: out_of_memory.

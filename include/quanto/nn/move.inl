@@ -12,7 +12,8 @@ namespace detail {
 // Map: strided, or picked.
 template <class Map>
 Activation moved(operation const& o, Activation const& x, Map const& map) {
-    auto const rows = x.has_row_scales() ? map.rows(x.shape().back()) : std::nullopt;
+    // Rows of nothing have no scales.
+    auto const rows = x.has_row_scales() && map.shape.back() != 0 ? map.rows(x.shape().back()) : std::nullopt;
     auto const memory = x.where().memory;
     std::optional<Activation> y;
     if (explain(o, {&x}, x.has_row_scales() && !rows ? detail::rows_taken_apart : std::string_view())) {

@@ -37,7 +37,7 @@ public:
         if (s && size != 0) std::memset(s->data_, 0, size);
         return s;
     }
-    // The same without the zeros, for who writes every byte before one is read.
+    // The same without the zeros, for those who write every byte before one is read.
     static result<storage> allocate_for_overwrite(std::size_t size, memory_ref memory = {}) {
         storage s;
         s.memory_ = memory;

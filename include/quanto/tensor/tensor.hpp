@@ -27,6 +27,7 @@ public:
     }
     // Tensor<float>({96, 128}): braces are sizes.
     template <std::size_t Rank>
+    requires(Rank <= extents::max_rank)
     explicit Tensor(std::size_t const (&sizes)[Rank], memory_ref memory = {}) {
         extents shape;
         for (std::size_t n : sizes) shape.push_back(n);
@@ -39,7 +40,7 @@ public:
         if (t && t->size() != 0) std::memset(static_cast<void*>(t->data()), 0, t->storage_.size());
         return t;
     }
-    // The same without the zeros, for who writes every element before one is read.
+    // The same without the zeros, for those who write every element before one is read.
     static result<Tensor> make_for_overwrite(extents const& shape, memory_ref memory = {}) {
         std::size_t count = 0, bytes = 0;
         if (!shape.checked_numel(count) || !checked_multiply(count, sizeof(T), bytes))

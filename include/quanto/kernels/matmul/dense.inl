@@ -1,7 +1,7 @@
 // The float kernels, included by simd.hpp after simd.inl, once per instruction set. W is the storage type of w: float,
 // float16 or bfloat16, widened in registers, or where a strip is copied.
 //
-// Few rows of x:   rows_dot      y[m][n] = sum_k x[m][k] * w[n][k], lanes along k; reads w once, in order
+// Few rows of x:   rows_dot      y[m][n] = sum_k x[m][k] * w[n][k], lanes along k; reads w once
 // Many:            an outer product of two packed operands, lanes along m, no sum over lanes:
 //     panels of x  [K / K'][M / 32][K'][32]    x transposed (a last panel of 16 where that is enough), packed once
 //     strip of w   [K' / 16][24][16]           24 rows of w, copied by who multiplies them; stays in L2
@@ -155,11 +155,12 @@ __attribute__((noinline)) void dot_tile(float const* x, std::size_t x_stride, W 
     }
 }
 
-// Up to four rows of x at a time. From a cache, several rows of w share what x loads. From memory, AVX-512 reads them
-// one after the other, plainly and in steps of 48 floats: whatever else was measured on Zen 4 (two rows, parts of rows,
-// steps of 64 floats, fetching x or w ahead) keeps it from prefetching well. Processors of AVX2 alone prefetch several
-// streams at once, if each goes on in order: one row of x meets a row from each quarter of w. (Rows beside each other
-// are such streams only where they are long: with 1152 bytes, Zen 3 takes twice the time.)
+// Up to four rows of x at a time. From a cache, several rows of w share what x loads. From memory, they are read one
+// after the other, plainly, with AVX-512 in steps of 48 floats: whatever else was measured on Zen 4 (two rows, parts of
+// rows, steps of 64 floats, fetching x or w ahead) keeps it from prefetching well. Processors of AVX2 alone prefetch
+// several streams at once, if each goes on in order: one row of x meets a row from each quarter of w; up to three rows
+// that are left over are summed in another order. (Rows beside each other are such streams only where they are long:
+// with 1152 bytes, Zen 3 takes twice the time.)
 template <std::size_t M, std::size_t U, class W>
 inline void dot_rows(matrix_view<float const> x, matrix_view<W const> w, matrix_view<float> y, row_range rows,
                      std::size_t m) noexcept {

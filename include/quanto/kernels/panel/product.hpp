@@ -99,7 +99,7 @@ result<success> multiply_tiles(panel_operands<T> const& o, Split const& split) n
             for (std::uint32_t marks = tile_row{p.x, x, tile, 0}.marks(); marks != 0; marks &= marks - 1)
                 multiply_by_definition<Q>(o, m0 + static_cast<std::size_t>(std::countr_zero(marks)), panels);
         };
-        // One tile: a range of panels is one stream of memory. More: all tiles meet a panel while the cache has it.
+        // One tile: a kernel reads a range of panels from memory. More: all tiles meet a panel while the cache has it.
         split(panel_count * count, count * in_tile * w.rows * w.cols, [&](std::size_t begin, std::size_t end) {
             if (count == 1) return multiply(0, {begin, end});
             std::size_t panel = begin / count, t = begin % count;

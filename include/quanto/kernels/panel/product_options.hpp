@@ -19,7 +19,7 @@ enum class product_accuracy : std::uint8_t { exact, dynamic_int8 };
 struct product_options {
     std::span<float const> bias{};  // one per row of w, or empty
     fused_activation activation = fused_activation::none;
-    input_matrix residual{};                              // of the shape of y, apart from it or the same, or nothing
+    input_matrix residual{};                              // of the shape of y (as y: see the backend), or nothing
     product_accuracy accuracy = product_accuracy::exact;  // of a product with x of floats or float8 codes
     memory_ref memory{};                                  // for the workspace of one call
 };
