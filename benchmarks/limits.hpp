@@ -81,6 +81,9 @@ inline float volatile sink;
                                                            j % in_stream * sizeof(vector));        \
         for (std::size_t j = 1; j != 8; ++j) sum[0] += sum[j];                                     \
         sink = sum[0][0];                                                                          \
+    }                                                                                              \
+    inline void read(std::byte const* p, std::size_t n, std::size_t streams) {                     \
+        streams == 1 ? read<1>(p, n) : read<4>(p, n);                                              \
     }
 namespace portable {
 BENCHMARKS_READ_LOOP(16)
@@ -328,11 +331,10 @@ private:
     }
     void read(std::byte const* p, std::size_t n, std::size_t streams = 1) const {
 #if QUANTO_TARGETS_X86
-        if (isa_ == quanto::isa::avx512)
-            return (streams == 1 ? detail::avx512::read<1> : detail::avx512::read<4>)(p, n);
-        if (isa_ == quanto::isa::avx2) return (streams == 1 ? detail::avx2::read<1> : detail::avx2::read<4>)(p, n);
+        if (isa_ == quanto::isa::avx512) return detail::avx512::read(p, n, streams);
+        if (isa_ == quanto::isa::avx2) return detail::avx2::read(p, n, streams);
 #endif
-        (streams == 1 ? detail::portable::read<1> : detail::portable::read<4>)(p, n);
+        detail::portable::read(p, n, streams);
     }
 
     std::byte* buffer_;

@@ -90,14 +90,6 @@ x86() {
 
 # ---- AVX-512, emulated -----------------------------------------------------------------------------------------------
 
-# The newest clang that is installed.
-newest_clang() {
-    for clang in ${CLANGXX:-} clang++-19 clang++-18 clang++-17 clang++-16 clang++-15 clang++-14 clang++; do
-        have "$clang" && return
-    done
-    return 1
-}
-
 # emulated NAME ARGUMENT ...: not optimized, as compiling takes longer than running.
 emulated() {
     name=$1
@@ -153,7 +145,7 @@ lane() {
 }
 if [ "$(uname -m)" = x86_64 ]; then
     lane x86
-    if ! newest_clang; then
+    if ! clang=$(sh tests/newest_clang.sh); then
         echo "SKIP: no clang++: AVX-512 is not emulated"
     elif [ $native = portable ]; then
         echo "SKIP: no AVX2 to emulate AVX-512 with"

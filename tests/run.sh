@@ -86,16 +86,6 @@ else
 fi
 export CMAKE_GENERATOR
 
-# The newest clang that is installed, among those the library is tested with.
-newest_clang() {
-    for clang in ${CLANGXX:-} clang++-19 clang++-18 clang++-17 clang++-16 clang++-15 clang++-14 clang++; do
-        if have "$clang"; then
-            echo "$clang"
-            return
-        fi
-    done
-}
-
 # ---- one configuration -----------------------------------------------------------------------------------------------
 
 # run_preset NAME [cmake argument ...]
@@ -193,7 +183,7 @@ for preset in $presets; do
         "-DQUANTO_BUILD_EXAMPLES=$once"
     case "$preset" in
         clang*)
-            clang=$(newest_clang)
+            clang=$(sh tests/newest_clang.sh)
             if [ -z "$clang" ]; then
                 skip "$preset: clang is not installed"
                 continue

@@ -77,12 +77,10 @@ struct cpu_backend::products {
     // Kernels may write a row of y twice: the residual is copied before, some rows at a time. (Sums with float8 weights
     // may have another order than in one product of all rows.)
     result<success> multiply_in_place(detail::panel_product const& p) const noexcept {
-        constexpr std::size_t round_bytes = std::size_t{4} << 20, whole_tiles = 48;
         auto const& r = p.options.residual;
         QUANTO_ASSERT((r.rows == 1 || r.stride == p.y.stride) && size_of(r.type) == size_of(p.y.type),
                       "y overlaps the residual");
-        std::size_t const row = r.cols * size_of(r.type), fitting = round_bytes / row / whole_tiles * whole_tiles,
-                          most = fitting < whole_tiles ? whole_tiles : fitting, round = r.rows < most ? r.rows : most;
+        std::size_t const row = r.cols * size_of(r.type), round = detail::rows_of_round(r.rows, row);
         detail::workspace copy(round * row, p.options.memory);
         if (copy.data() == nullptr)
             return error(errc::out_of_memory, "matmul: no memory for a workspace of ", round * row, " bytes");

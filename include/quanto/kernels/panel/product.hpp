@@ -154,11 +154,18 @@ result<success> multiply_operands(panel_kernel kernel, panel_operands<T> const& 
     return success{};
 }
 
+// Rows of row_bytes that go through a workspace at once, in whole tiles of every kernel.
+constexpr std::size_t rows_of_round(std::size_t rows, std::size_t row_bytes) noexcept {
+    constexpr std::size_t round_bytes = std::size_t{4} << 20, whole_tiles = 48;
+    std::size_t const fitting = row_bytes == 0 ? rows : round_bytes / row_bytes / whole_tiles * whole_tiles,
+                      most = fitting < whole_tiles ? whole_tiles : fitting;
+    return rows < most ? rows : most;
+}
+
 // Kernels read floats, with integer weights int8, and one bfloat16. x of another type goes through the workspace, in
 // rounds of some rows. `target`: for the conversion.
 template <QType Q, class Split>
 result<success> multiply_values(panel_kernel kernel, isa target, panel_product const& p, Split const& split) noexcept {
-    constexpr std::size_t round_floats = std::size_t{1} << 20, whole_tiles = 48;
     auto const multiply = [&]<class T>(matrix_view<T const> x, float scale, panel_product const& of) {
         return multiply_operands<Q>(kernel, panel_operands<T>{x, scale, of.w, of.y, of.options}, split);
     };
@@ -174,8 +181,7 @@ result<success> multiply_values(panel_kernel kernel, isa target, panel_product c
             kernel = panel_kernel::avx512;  // one row takes less time as floats
         }
 #endif
-    std::size_t const cols = p.x.cols, fitting = cols == 0 ? p.x.rows : round_floats / cols / whole_tiles * whole_tiles,
-                      most = fitting < whole_tiles ? whole_tiles : fitting, round = p.x.rows < most ? p.x.rows : most,
+    std::size_t const cols = p.x.cols, round = rows_of_round(p.x.rows, cols * sizeof(float)),
                       bytes = round * cols * sizeof(float);
     workspace space(bytes, p.options.memory);
     if (space.data() == nullptr)
